@@ -88,5 +88,114 @@ export interface DmesgZone {
   readonly head: DmesgHead;
 }
 
+/**
+ * What a listed record is worth.
+ * - `ok`: decoded; `verified`: and its checksum trailer holds
+ * - `erased`: gone for the kernel, its header still there
+ * - `torn`: its checksum trailer says that other bytes were written
+ * - `salvaged`: a compressed text whose end is missing or is followed by something else
+ * - `undecodable`: compressed, and no method gives a log: shown as it is, with `.enc.z`
+ */
+export type RecordState = "ok" | "verified" | "erased" | "torn" | "salvaged" | "undecodable";
+
+/** How the payload is packed; the method itself is not recorded on disk. */
+export type Compression = "none" | "deflate" | "unknown";
+
+/** Time of a file as a kernel shows it: a record's own time; seconds since 1970, nanoseconds 0..999999999. */
+export interface RecordTime {
+  readonly seconds: bigint;
+  readonly nanoseconds: number;
+}
+
+/** A record as a kernel would show it under its pstore mount, or would have before it was erased. */
+export interface StoredRecord {
+  /** The kernel's file name: `dmesg-pstore_blk-0`, with `.enc.z` if `undecodable`. */
+  readonly name: string;
+  readonly type: ZoneType;
+  /** Of an ftrace record, which merges all CPUs' zones, the first with data. */
+  readonly zone: Zone;
+  readonly layout: RecordLayout;
+  /** dmesg only. */
+  readonly header?: RecordHeader;
+  /** dmesg only: "Panic", "Oops", "Emergency", "Shutdown", "Unknown". */
+  readonly reason?: string;
+  /** Absent where the kernel shows the time of mounting: rings, and records with second 0. */
+  readonly mtime?: RecordTime;
+  readonly compressed: boolean;
+  readonly compression: Compression;
+  /** Payload bytes on disk, headers not counted. */
+  readonly storedBytes: number;
+  /** Bytes of the file that is shown; absent if erased. */
+  readonly textBytes?: number;
+  /** Of those bytes, lower-case hex; absent if erased. */
+  readonly sha256?: string;
+  readonly state: RecordState;
+}
+
+export type ScanWarningCode =
+  | "overtop"
+  | "invalid-magic"
+  | "damaged-length"
+  | "empty-compressed"
+  | "ring-overtop"
+  | "ring-start"
+  | "foreign-signature"
+  | "misplaced-signature"
+  | "record-past-zone"
+  | "torn"
+  | "salvaged"
+  | "undecodable";
+
+/** Something about a zone that the reader of a list should know. Plain data. */
+export interface ScanWarning {
+  readonly code: ScanWarningCode;
+  /** One sentence without a full stop. */
+  readonly message: string;
+  /** From the start of the partition, in bytes. */
+  readonly offset: number;
+  readonly zone?: Zone;
+  /** A kernel stops its listing here: it does not show what comes behind (or shows nothing at all). */
+  readonly stopsKernel: boolean;
+  /** The signatures say that the geometry is wrong: writing is refused. */
+  readonly contradictsGeometry: boolean;
+}
+
+/** How well a size is known from signatures alone. */
+export type SizeProof = "proved" | "lower-bound" | "unknown";
+
+/** One size of a geometry found by `--geometry auto`. */
+export interface SizeFinding {
+  readonly proof: SizeProof;
+  /** Proved, or at least so much; 0 if unknown. */
+  readonly bytes: number;
+}
+
+/** What the signatures on a partition tell about its geometry. */
+export interface GeometryReport {
+  readonly kmsg: SizeFinding;
+  readonly pmsg: SizeFinding;
+  readonly console: SizeFinding;
+  readonly ftrace: SizeFinding;
+  /** All four are. */
+  readonly proved: boolean;
+  /** The sizes found, to read with as far as they go; where nothing is known of dmesg, the default if it fits. */
+  readonly geometry: Geometry;
+}
+
+/** Result of reading a whole partition with a geometry. Holds no contents. */
+export interface PartitionScan {
+  readonly layout: ZoneLayout;
+  /** All dmesg zones, by index, whatever is in them. */
+  readonly dmesg: readonly DmesgZone[];
+  /** In the kernel's order: dmesg by zone, ftrace, pmsg, console; erased ones included. */
+  readonly records: readonly StoredRecord[];
+  readonly warnings: readonly ScanWarning[];
+  /**
+   * The bytes that a kernel would show in that record's file, read again from the device.
+   * Throws PstoreError PSTORE_NOT_FOUND for an erased record, and what the device throws.
+   */
+  contents(record: StoredRecord): Promise<Uint8Array>;
+}
+
 /** Geometry, records and their text (PSTORE_ codes). */
 export class PstoreError extends MmcpstoreError {}

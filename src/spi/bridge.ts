@@ -47,16 +47,18 @@ export interface ReceiveSegment {
   readonly wait?: "ready";
 }
 
-/** One step of a transaction. MOSI is all ones whenever no data is given. */
+/**
+ * One step of a transaction. MOSI is all ones whenever no data is given. Everything but `read` and `receive` is a
+ * barrier: it waits until every receive before it is done, and drops surplus.
+ */
 export type Segment =
   | { readonly kind: "select" }
-  /** Drops surplus. */
   | { readonly kind: "deselect" }
-  /** MISO is dropped, and so is surplus. */
+  /** MISO is dropped. */
   | { readonly kind: "write"; readonly data: Uint8Array }
   /** Exactly `into.length` bytes, surplus first. */
   | { readonly kind: "read"; readonly into: Uint8Array }
-  /** Both directions at once; `into.length === data.length`. Drops surplus. */
+  /** Both directions at once; `into.length === data.length`. */
   | { readonly kind: "exchange"; readonly data: Uint8Array; readonly into: Uint8Array }
   /** `bytes` x 8 clocks, CS as it is, MISO dropped. */
   | { readonly kind: "idle"; readonly bytes: number }

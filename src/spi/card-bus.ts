@@ -71,7 +71,7 @@ export interface RecoveryReport {
  * `stateKnown` false, which makes the next user call {@link recover} first.
  *
  * Throws CardError: CARD_NO_RESPONSE (no R1), CARD_CRC (data CRC wrong, or the card says so in R1 or in a data
- * response), CARD_ERROR (other R1 error bits where a transfer needs none, or an error token), CARD_WRITE_REJECTED
+ * response, or what came makes no sense: garbage for a token or data response, a hardware wait that lost the byte border), CARD_ERROR (other R1 error bits where a transfer needs none, or an error token), CARD_WRITE_REJECTED
  * (data response 0D), CARD_TIMEOUT (no token), CARD_BUSY (busy past the deadline); and what the bridge throws.
  */
 export interface CardBus {

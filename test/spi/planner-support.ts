@@ -80,7 +80,8 @@ export class FrameDevice {
     }
     this.#expect(segment.kind === op.kind);
     const count = op.kind === "idle" ? op.bytes : op.data.length;
-    const total = segment.kind === "idle" ? segment.bytes : "data" in segment ? segment.data.length : 0;
+    const total =
+      segment.kind === "idle" ? segment.bytes : "data" in segment ? segment.data.length : 0;
     const first = this.#done;
     this.#enter(segment, count, total, op.kind === "idle" ? undefined : op.data);
     if (op.kind !== "exchange") return [];

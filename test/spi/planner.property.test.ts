@@ -106,7 +106,12 @@ function zeros(one: { kind: string; bytes: number }): number[] {
 }
 
 /** Up to `depth` steps in flight. */
-function drive(planner: Planner, device: FrameDevice, segments: readonly Segment[], depth: number): void {
+function drive(
+  planner: Planner,
+  device: FrameDevice,
+  segments: readonly Segment[],
+  depth: number,
+): void {
   planner.begin({ label: "random", segments });
   device.begin(segments);
   const inFlight: Uint8Array[] = [];
@@ -144,7 +149,7 @@ describe("random transactions", () => {
           }
         },
       ),
-      { numRuns: 1500 },
+      { numRuns: 300 },
     );
   });
 

@@ -86,6 +86,7 @@ class Direct implements DirectBridge {
   readonly #wire: Wire;
   #frequencyHz: number;
   #tail: Promise<unknown> = Promise.resolve();
+  #failures = 0;
 
   constructor(options: DirectBridgeOptions) {
     this.#options = options;
@@ -115,9 +116,12 @@ class Direct implements DirectBridge {
   }
 
   submit(transaction: Transaction, deadline: Deadline): Promise<TransactionResult> {
-    const turn = this.#tail.then(() => this.#run(transaction, deadline));
-    this.#tail = turn;
-    turn.catch(() => undefined);
+    const failures = this.#failures;
+    const turn = this.#tail.then(() => {
+      if (failures === this.#failures) return this.#run(transaction, deadline);
+      throw new BridgeError("BRIDGE_CANCELLED", `${transaction.label}: the one before failed`);
+    });
+    this.#tail = turn.catch(() => undefined);
     return turn;
   }
 
@@ -149,6 +153,7 @@ class Direct implements DirectBridge {
       }
       return this.#planner.result;
     } catch (error) {
+      this.#failures++;
       this.#planner.reset();
       throw error;
     }

@@ -1,0 +1,113 @@
+import { CardError } from "../../spi/errors.js";
+import type { ErrorDetails } from "../../util/errors.js";
+import { describeR1, R1 } from "../r1.js";
+import { errorTokenNames } from "../status.js";
+import type { DataFailure } from "./data-parser.js";
+import { DATA_RESPONSE } from "./write-parsers.js";
+
+const WIRING_HINT = "check the wiring and the supply, or lower --speed";
+const CARD_HINT = "check that a card is inserted, its wiring and its supply";
+
+/** No byte with bit 7 clear came. */
+export function noResponse(name: string, details: ErrorDetails = {}): CardError {
+  return new CardError("CARD_NO_RESPONSE", `the card does not answer ${name}`, {
+    details: { command: name, ...details },
+    hint: CARD_HINT,
+  });
+}
+
+/** R1 with error bits where a transfer cannot go on. */
+export function refusedBy(name: string, r1: number): CardError {
+  const crc = (r1 & R1.crcError) !== 0;
+  return new CardError(
+    crc ? "CARD_CRC" : "CARD_ERROR",
+    `the card refuses ${name}: R1 ${describeR1(r1)}`,
+    {
+      details: { command: name, r1, blocksDone: 0 },
+      ...(crc && { hint: WIRING_HINT }),
+    },
+  );
+}
+
+/** A stream of blocks that ended early. */
+export function badData(name: string, failure: DataFailure, blocksDone: number): CardError {
+  const details = { command: name, blocksDone, ...failure };
+  const where = `${name}, block ${blocksDone}`;
+  switch (failure.reason) {
+    case "crc":
+      return new CardError("CARD_CRC", `${where}: CRC16 of the data is wrong`, {
+        details,
+        hint: WIRING_HINT,
+      });
+    case "garbage":
+      return new CardError("CARD_CRC", `${where}: ${hex(failure.token)} instead of a start token`, {
+        details,
+        hint: WIRING_HINT,
+      });
+    case "error-token":
+      return new CardError(
+        "CARD_ERROR",
+        `${where}: the card reports ${errorTokenNames(failure.token).join(", ")}`,
+        { details },
+      );
+    case "no-token":
+      return noToken(name, blocksDone);
+  }
+}
+
+/** The card accepted a read but sends nothing. */
+export function noToken(name: string, blocksDone: number, cause?: unknown): CardError {
+  return new CardError("CARD_TIMEOUT", `${name}, block ${blocksDone}: the card sends no data`, {
+    cause,
+    details: { command: name, blocksDone, reason: "no-token" },
+    hint: CARD_HINT,
+  });
+}
+
+/** Busy did not end before the deadline. */
+export function stillBusy(name: string, cause: unknown, details: ErrorDetails = {}): CardError {
+  return new CardError("CARD_BUSY", `the card is still busy with ${name}`, {
+    cause,
+    details: { command: name, ...details },
+    hint: "give it more time (--timeout) and leave it powered",
+  });
+}
+
+/** A data response other than "accepted"; undefined: none came. */
+export function rejectedBlock(
+  name: string,
+  response: number | undefined,
+  blocksDone: number,
+): CardError {
+  const details = { command: name, blocksDone, response };
+  const where = `${name}, block ${blocksDone}`;
+  if (response === DATA_RESPONSE.writeError) {
+    return new CardError("CARD_WRITE_REJECTED", `${where}: the card reports a write error`, {
+      details,
+    });
+  }
+  if (response === DATA_RESPONSE.crcError) {
+    return new CardError("CARD_CRC", `${where}: the card received a wrong CRC16`, {
+      details,
+      hint: WIRING_HINT,
+    });
+  }
+  const what = response === undefined ? "no data response" : `${hex(response)} as data response`;
+  return new CardError("CARD_CRC", `${where}: ${what}`, {
+    details: { ...details, reason: "data-response" },
+    hint: WIRING_HINT,
+  });
+}
+
+/** What came behind a hardware wait made no sense: its stop was not at a byte border. */
+export function misalignedWait(name: string, cause: CardError): CardError {
+  return new CardError("CARD_CRC", `${name}: the adapter's hardware wait lost the byte border`, {
+    cause,
+    details: { command: name, blocksDone: 0, reason: "hardware-wait", retriable: true },
+    hint: "it is not used any more: repeat the write",
+  });
+}
+
+function hex(byte: number): string {
+  return byte.toString(16).padStart(2, "0").toUpperCase();
+}

@@ -1,0 +1,153 @@
+import type {
+  ReceiveSegment,
+  Segment,
+  SpiBridge,
+  Transaction,
+  TransactionResult,
+} from "../../spi/bridge.js";
+import { BridgeError } from "../../spi/errors.js";
+import type { Clock } from "../../util/clock.js";
+import type { Deadline } from "../../util/deadline.js";
+import { errorCode } from "../../util/errors.js";
+import type { Log } from "../../util/log.js";
+import { ByteEstimate } from "./estimate.js";
+import { BusyParser } from "./write-parsers.js";
+
+/** Largest estimates: longer waits are rare, and polling them costs little beside them. */
+const MAX_RESPONSE_ESTIMATE = 18;
+const MAX_ACCESS_ESTIMATE = 4096;
+const MAX_BUSY_ESTIMATE = 4096;
+
+/** Before anything was seen: NCR 1; NAC and busy of a quick card. */
+const FIRST_RESPONSE_ESTIMATE = 2;
+const FIRST_ACCESS_ESTIMATE = 16;
+const FIRST_BUSY_ESTIMATE = 18;
+/** Busy is clocked for at least this, if a round trip costs more. */
+const MIN_BUSY_ESTIMATE = 19;
+const FIRST_GAP_ESTIMATE = 128;
+const MAX_GAP_ESTIMATE = 8192;
+
+const ALL_ONES_BYTE: Segment = { kind: "idle", bytes: 1 };
+const SELECT: Segment = { kind: "select" };
+const DESELECT: Segment = { kind: "deselect" };
+
+/** What was learned about this card. */
+export interface Estimates {
+  /** Command end to R1, R1 included. */
+  readonly response: ByteEstimate;
+  /** NAC. */
+  readonly access: ByteEstimate;
+  /** Bytes between blocks, in 128 of them. */
+  readonly gaps: ByteEstimate;
+  /** Busy after a block, the two FF included. */
+  readonly busy: ByteEstimate;
+}
+
+/**
+ * The card's end of a SpiBridge: knows whether CS is low, whether the card's state is known, and what was learned
+ * about it. CS stays low behind a command; the next one raises it, gives the card its 8 clocks and lowers it again,
+ * all in its own step.
+ */
+export class CardLink {
+  readonly bridge: SpiBridge;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly busy: BusyParser = new BusyParser();
+  readonly estimates: Estimates = {
+    response: new ByteEstimate(FIRST_RESPONSE_ESTIMATE, MAX_RESPONSE_ESTIMATE),
+    access: new ByteEstimate(FIRST_ACCESS_ESTIMATE, MAX_ACCESS_ESTIMATE),
+    gaps: new ByteEstimate(FIRST_GAP_ESTIMATE, MAX_GAP_ESTIMATE),
+    busy: new ByteEstimate(FIRST_BUSY_ESTIMATE, MAX_BUSY_ESTIMATE),
+  };
+  stateKnown = true;
+  /** False from a failure of the bridge until it has been brought back. */
+  reachable = true;
+  /** Off for good once its stop was seen not to be at a byte border. */
+  hardwareWait: boolean;
+  /** True also where it is not known: raising and lowering it is right in both cases. */
+  csLow = true;
+  frequencyHz: number;
+
+  constructor(bridge: SpiBridge, clock: Clock, log: Log) {
+    this.bridge = bridge;
+    this.clock = clock;
+    this.log = log;
+    this.hardwareWait = bridge.capabilities.hardwareWait;
+    this.frequencyHz = bridge.capabilities.maxFrequencyHz;
+  }
+
+  /** Bytes that the clock moves in a round trip. */
+  get roundTripBytes(): number {
+    return this.bytesIn(this.bridge.capabilities.roundTripUs);
+  }
+
+  /** Bytes that the clock moves in `us` microseconds. */
+  bytesIn(us: number): number {
+    return Math.ceil((us * this.frequencyHz) / 8e6);
+  }
+
+  /** Segments that open a CS frame of its own. */
+  open(): Segment[] {
+    return this.csLow ? [DESELECT, ALL_ONES_BYTE, SELECT] : [SELECT];
+  }
+
+  /** Segments that raise CS and let the card go of MISO. */
+  release(): Segment[] {
+    return this.bridge.capabilities.clocksWithCsHigh ? [DESELECT, ALL_ONES_BYTE] : [DESELECT];
+  }
+
+  /** Busy until FF twice, behind a command or a block. */
+  awaitReady(hint: number): ReceiveSegment {
+    const segment = { kind: "receive", parser: this.busy.expect(), hint } as const;
+    return this.hardwareWait ? { ...segment, wait: "ready" } : segment;
+  }
+
+  busyHint(): number {
+    const least = Math.min(MIN_BUSY_ESTIMATE, Math.max(2, this.roundTripBytes));
+    return Math.max(least, this.estimates.busy.best(this.roundTripBytes));
+  }
+
+  /** Whatever the bridge throws leaves CS and card where nobody knows. */
+  async run(transaction: Transaction, deadline: Deadline): Promise<TransactionResult> {
+    if (!this.reachable) await this.abort(deadline);
+    this.#trackCs(transaction.segments);
+    try {
+      return await this.bridge.submit(transaction, deadline);
+    } catch (error) {
+      this.stateKnown = false;
+      this.reachable = false;
+      this.csLow = true;
+      throw error;
+    }
+  }
+
+  /** Brings the bridge back after a failure; the card is as it was. */
+  async abort(deadline: Deadline): Promise<void> {
+    await this.bridge.abort(deadline);
+    this.reachable = true;
+    this.csLow = true;
+  }
+
+  /** All segments that move CS precede every receive here, so a stopped transaction has moved it too. */
+  #trackCs(segments: readonly Segment[]): void {
+    for (const { kind } of segments) {
+      if (kind === "select") this.csLow = true;
+      else if (kind === "deselect") this.csLow = false;
+    }
+  }
+}
+
+/** The bridge says that the deadline passed, and nothing worse. */
+export function isDeadline(error: unknown): boolean {
+  return errorCode(error) === "BRIDGE_TIMEOUT";
+}
+
+/** @throws BridgeError BRIDGE_UNSUPPORTED for a bridge that cannot hold CS: SPI mode polls within a CS frame */
+export function checkBridge(bridge: SpiBridge): void {
+  if (bridge.capabilities.csHold && bridge.capabilities.offers === "spi") return;
+  throw new BridgeError(
+    "BRIDGE_UNSUPPORTED",
+    "this adapter cannot keep chip select low between transfers, which an SD card in SPI mode needs",
+    { hint: "wire chip select to a pin that the adapter drives on its own" },
+  );
+}

@@ -1,0 +1,11 @@
+#!/usr/bin/env node
+import { nodeIo } from "./node-io.js";
+import { VERSION } from "./version.js";
+
+const args = process.argv.slice(2);
+if (args.length === 1 && (args[0] === "--version" || args[0] === "-V")) {
+  process.stdout.write(`${VERSION}\n`);
+} else {
+  const { runCli } = await import("./program.js");
+  process.exitCode = await runCli(args, nodeIo());
+}

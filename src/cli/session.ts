@@ -1,0 +1,157 @@
+import type { OpenedDevice } from "../device/types.js";
+import { RealClock, type Timer } from "../util/clock.js";
+import { MmcpstoreError, RefusedError, UsageError } from "../util/errors.js";
+import { type Context, note } from "./context.js";
+import { openLog } from "./log.js";
+import { VERSION } from "./version.js";
+
+/** The user, or a `--timeout`, ended the command. */
+class EndedError extends MmcpstoreError {}
+
+/** What a verb does to the device. */
+export type Access = "read" | "write";
+
+/**
+ * Opens the device of the command line, runs `use`, and closes it whatever happened: success, error, Ctrl-C, `--timeout`.
+ * @throws what opening, `use` or closing throw; the first of them
+ */
+export async function withDevice<T>(
+  context: Context,
+  access: Access,
+  use: (device: OpenedDevice) => Promise<T>,
+): Promise<T> {
+  if (access === "write") refuseReadOnly(context);
+  const ending = new Ending(context);
+  try {
+    const device = await ending.orEnd(openFromContext(context, access), async (late) =>
+      late.close(),
+    );
+    return await useAndClose(device, context, ending, use);
+  } finally {
+    ending.dispose();
+  }
+}
+
+async function useAndClose<T>(
+  device: OpenedDevice,
+  context: Context,
+  ending: Ending,
+  use: (device: OpenedDevice) => Promise<T>,
+): Promise<T> {
+  for (const text of device.notes) note(context, text);
+  let result: T;
+  try {
+    result = await ending.orEnd(use(device));
+  } catch (error) {
+    await device.close().catch((closing: unknown) => {
+      if (isMismatch(closing)) throw closing;
+    });
+    throw error;
+  }
+  await device.close();
+  return result;
+}
+
+/** A cassette that does not match explains every error that came of it. */
+function isMismatch(error: unknown): boolean {
+  return error instanceof MmcpstoreError && error.code === "CASSETTE_MISMATCH";
+}
+
+function refuseReadOnly(context: Context): void {
+  if (!context.settings.readOnly) return;
+  throw new RefusedError("this verb writes, and --read-only was given", {
+    hint: "leave out --read-only",
+  });
+}
+
+async function openFromContext(context: Context, access: Access): Promise<OpenedDevice> {
+  const { settings, launch } = context;
+  const { openDevice } = await import("../device/open.js");
+  const writes = access === "write" && !settings.dryRun;
+  return openDevice(launch.device ?? settings.device, {
+    log: await openLog(context),
+    readOnly: !writes,
+    crc: settings.crc,
+    version: VERSION,
+    arguments: context.args,
+    ...(settings.speedHz === undefined ? {} : { speedHz: settings.speedHz }),
+    ...(settings.timeoutMs === undefined ? {} : { deadlineMs: settings.timeoutMs }),
+    ...(settings.waitMs === undefined ? {} : { waitMs: settings.waitMs }),
+    ...(launch.recordTo === undefined ? {} : { recordTo: launch.recordTo }),
+  });
+}
+
+/** Ends a command early: a signal, or the time-out. The work it is raced against goes on until the device is closed under it. */
+class Ending {
+  readonly #stop: Promise<never>;
+  readonly #offSignal: () => void;
+  readonly #timer: Timer | undefined;
+
+  constructor(context: Context) {
+    let end: (error: EndedError) => void = () => undefined;
+    this.#stop = new Promise<never>((_, reject) => {
+      end = reject;
+    });
+    this.#stop.catch(() => undefined);
+    this.#offSignal = context.io.onSignal((signal) => {
+      end(
+        new EndedError("INTERRUPTED", signal === "SIGINT" ? "interrupted" : "terminated", {
+          details: { signal },
+        }),
+      );
+    });
+    const { timeoutMs } = context.settings;
+    if (timeoutMs !== undefined)
+      this.#timer = new RealClock().timer(timeoutMs * 1000, () => end(timedOut(timeoutMs)));
+  }
+
+  /** @param late what to do with a result that came after the end */
+  async orEnd<T>(work: Promise<T>, late?: (result: T) => Promise<void>): Promise<T> {
+    let ended = false;
+    work
+      .then(
+        (result) => (ended ? late?.(result) : undefined),
+        () => undefined,
+      )
+      .catch(() => undefined);
+    try {
+      return await Promise.race([work, this.#stop]);
+    } catch (error) {
+      ended = true;
+      throw error;
+    }
+  }
+
+  dispose(): void {
+    this.#offSignal();
+    this.#timer?.cancel();
+  }
+}
+
+function timedOut(ms: number): EndedError {
+  return new EndedError("TRANSPORT_TIMEOUT", `not done within ${ms} ms (--timeout)`, {
+    hint: "give it more time, or look with -v where it waits",
+  });
+}
+
+/**
+ * Asks before data is destroyed: `--yes`, or the word typed on a terminal.
+ * @throws RefusedError without either
+ */
+export async function confirmDestruction(context: Context, what: string): Promise<void> {
+  const { settings, io } = context;
+  if (settings.yes || settings.dryRun) return;
+  if (io.stdinIsTerminal && io.stderrIsTerminal) {
+    const answer = await io.ask(`${what}. Type yes to go on: `);
+    if (answer.trim() === "yes") return;
+    throw new RefusedError("not confirmed, nothing was written");
+  }
+  throw new RefusedError(`${what}: this needs a confirmation`, { hint: "give --yes" });
+}
+
+/** One operand that must be there. @throws UsageError */
+export function operand(operands: readonly string[], at: number, name: string): string {
+  const value = operands[at];
+  if (value !== undefined && value !== "") return value;
+  throw new UsageError(`the operand <${name}> is missing`);
+}

@@ -1,0 +1,181 @@
+import type { RunVerb } from "./context.js";
+import type { OptionSpec } from "./options.js";
+
+/** One verb of the command line. Its code is loaded only when it runs. */
+export interface Verb {
+  /** Words before the operands: `pstore list`. */
+  readonly name: string;
+  /** Operands as commander writes them: `<range> <file>`. */
+  readonly operands: string;
+  readonly summary: string;
+  readonly options?: readonly OptionSpec[];
+  /** Takes the pstore geometry options too. */
+  readonly geometry?: boolean;
+  readonly load: () => Promise<{ readonly run: RunVerb }>;
+}
+
+const flag = (
+  name: string,
+  flags: string,
+  help: string,
+  kind: OptionSpec["kind"] = "text",
+): OptionSpec => ({ name, kind, flags, help });
+
+/** The groups of verbs, for `--help`. */
+export const VERB_GROUPS: Readonly<Record<string, string>> = {
+  part: "partition tables: MBR and GPT",
+  pstore: "Linux pstore records on the reserved partition",
+  trace: "recorded USB traffic, decoded",
+  sim: "the simulated bench",
+};
+
+export const VERBS: readonly Verb[] = [
+  {
+    name: "list",
+    operands: "",
+    summary: "adapters that are attached",
+    load: () => import("./commands/list.js"),
+  },
+  {
+    name: "info",
+    operands: "",
+    summary: "the card's registers, its capacity and its partition table",
+    load: () => import("./commands/info.js"),
+  },
+  {
+    name: "read",
+    operands: "<range> <file>",
+    summary: "read blocks to a file (- is stdout)",
+    load: () => import("./commands/read.js"),
+  },
+  {
+    name: "write",
+    operands: "<file> <range>",
+    summary: "write a file (- is stdin) to blocks and read it back",
+    load: () => import("./commands/write.js"),
+  },
+  {
+    name: "verify",
+    operands: "<file> <range>",
+    summary: "compare blocks with a file (- is stdin)",
+    load: () => import("./commands/verify.js"),
+  },
+  {
+    name: "erase",
+    operands: "<range>",
+    summary: "let the card erase blocks",
+    load: () => import("./commands/erase.js"),
+  },
+  {
+    name: "part list",
+    operands: "",
+    summary: "list the partitions",
+    load: () => import("./commands/part-list.js"),
+  },
+  {
+    name: "part create",
+    operands: "",
+    summary: "create the reserved partition without touching others",
+    options: [
+      flag("label", "--label <label>", "name of the partition (pstore)"),
+      flag("size", "--size <size>", "its size (1MiB)"),
+    ],
+    load: () => import("./commands/part-create.js"),
+  },
+  {
+    name: "pstore format",
+    operands: "",
+    summary: "empty every zone",
+    geometry: true,
+    load: () => import("./commands/pstore-format.js"),
+  },
+  {
+    name: "pstore check",
+    operands: "",
+    summary: "would a kernel accept this partition and these sizes?",
+    geometry: true,
+    load: () => import("./commands/pstore-check.js"),
+  },
+  {
+    name: "pstore list",
+    operands: "",
+    summary: "list the records",
+    geometry: true,
+    load: () => import("./commands/pstore-list.js"),
+  },
+  {
+    name: "pstore show",
+    operands: "<name>",
+    summary: "print a record as a kernel shows it",
+    geometry: true,
+    options: [flag("symbols", "--symbols <file>", "System.map for ftrace records")],
+    load: () => import("./commands/pstore-show.js"),
+  },
+  {
+    name: "pstore extract",
+    operands: "<dir>",
+    summary: "write all records as files, with the names, bytes and times that a kernel shows",
+    geometry: true,
+    options: [flag("symbols", "--symbols <file>", "System.map for ftrace records")],
+    load: () => import("./commands/pstore-extract.js"),
+  },
+  {
+    name: "pstore write",
+    operands: "<file>",
+    summary: "write a kernel log (- is stdin) as a record, atomically",
+    geometry: true,
+    options: [
+      flag("reason", "--reason <reason>", "panic, oops, emergency or shutdown (panic)"),
+      flag("compress", "--compress", "store it compressed even if it fits raw", "flag"),
+      flag("no-compress", "--no-compress", "never compress", "flag"),
+      flag("time", "--time <iso8601>", "time of the record (now)"),
+      flag(
+        "layout",
+        "--layout <layout>",
+        "le64, be64 or i386 (that of the records present, else le64)",
+      ),
+    ],
+    load: () => import("./commands/pstore-write.js"),
+  },
+  {
+    name: "pstore erase",
+    operands: "[names...]",
+    summary: "erase records",
+    geometry: true,
+    options: [flag("all", "--all", "all of them", "flag")],
+    load: () => import("./commands/pstore-erase.js"),
+  },
+  {
+    name: "record",
+    operands: "<verb...>",
+    summary: "run a verb and record all its USB traffic",
+    options: [flag("output", "-o, --output <file>", "the cassette")],
+    load: () => import("./commands/record.js"),
+  },
+  {
+    name: "replay",
+    operands: "<file> [verb...]",
+    summary: "run a verb on recorded USB traffic, without hardware",
+    load: () => import("./commands/replay.js"),
+  },
+  {
+    name: "trace show",
+    operands: "<cassette>",
+    summary: "print recorded traffic, decoded down to card commands",
+    load: () => import("./commands/trace-show.js"),
+  },
+  {
+    name: "trace export",
+    operands: "<cassette> <file>",
+    summary: "write recorded SPI traffic for other tools",
+    options: [flag("format", "--format <format>", "vcd")],
+    load: () => import("./commands/trace-export.js"),
+  },
+  {
+    name: "sim serve",
+    operands: "",
+    summary: "run the simulated adapter and card in a process of their own",
+    options: [flag("socket", "--socket <path>", "where to listen; use it with -d sim:unix:PATH")],
+    load: () => import("./commands/sim-serve.js"),
+  },
+];
