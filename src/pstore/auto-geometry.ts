@@ -2,7 +2,7 @@ import type { BlockDevice } from "../block/device.js";
 import { roundUp } from "../util/bytes.js";
 import type { Deadline } from "../util/deadline.js";
 import { findFtraceSize, leastFtraceZone } from "./auto-ftrace.js";
-import { findKmsgSize } from "./auto-kmsg.js";
+import { findKmsgSize, sizeByTrailer } from "./auto-kmsg.js";
 import { DEFAULT_GEOMETRY, MAX_TOTAL_BYTES } from "./geometry.js";
 import { distance, exactly, finding, type Interval, intersect } from "./interval.js";
 import { totalBytes } from "./read-bytes.js";
@@ -14,7 +14,7 @@ import { ZONE_HEADER_BYTES } from "./zone-header.js";
 /**
  * Finds the geometry of a partition, which is not on disk, from the zone signatures that are. The kinds follow each other
  * in a fixed order from offset 0 on, so the places where they begin bound each other; a ring that has gone round gives its zone's
- * size; the dmesg zones are filled without gaps. What is not proved is reported as such, never guessed.
+ * size; the dmesg zones are filled without gaps; our own records carry a trailer at the zone's end. What is not proved is reported as such, never guessed.
  *
  * Reads the whole partition once (128 MiB at most), in large pieces.
  */
@@ -23,7 +23,14 @@ export async function detectGeometry(
   options: { readonly deadline?: Deadline } = {},
 ): Promise<GeometryReport> {
   const search = await findSignatures(device, MAX_TOTAL_BYTES, options.deadline);
-  return judgeSignatures(search, Math.min(totalBytes(device), MAX_TOTAL_BYTES));
+  const end = Math.min(totalBytes(device), MAX_TOTAL_BYTES);
+  const found = judgeSignatures(search, end);
+  const { offset } = search.found.find(({ header }) => header.type === "dmesg") ?? {};
+  if (found.kmsg.proof !== "lower-bound" || offset === undefined) return found;
+  const size = await sizeByTrailer(device, offset, search, options.deadline);
+  return size === undefined
+    ? found
+    : report({ ...found, kmsg: finding(exactly(size)), cpus: found.geometry.cpus }, end);
 }
 
 /** What signatures on a partition of `end` bytes prove. */

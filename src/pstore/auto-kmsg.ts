@@ -1,8 +1,18 @@
+import type { BlockDevice } from "../block/device.js";
 import { roundUp } from "../util/bytes.js";
+import type { Deadline } from "../util/deadline.js";
+import { decodeDmesgHead } from "./dmesg-head.js";
 import { exactly, finding, greatestCommonDivisor } from "./interval.js";
+import { readBytes } from "./read-bytes.js";
 import { type Signature, type SignatureSearch, ZONE_STEP } from "./signatures.js";
-import type { SizeFinding } from "./types.js";
+import { verifyTrailer } from "./trailer.js";
+import type { SizeFinding, Zone } from "./types.js";
 import { ZONE_HEADER_BYTES } from "./zone-header.js";
+import { readZone } from "./zone-reader.js";
+
+/** The first trailer behind a zone's start is its own, unless older ones were left inside. */
+const MAX_TRIALS = 16;
+const HEAD_BYTES = 64;
 
 /**
  * The kmsg size. A kernel fills the dmesg zones from zone 0 without gaps and writes each as a whole, so:
@@ -63,4 +73,26 @@ function hasRingBetween(dmesg: readonly Signature[], { found }: SignatureSearch)
 /** The smallest zone that holds the record. */
 function recordSize({ header }: Signature): number {
   return roundUp(ZONE_HEADER_BYTES + header.datalen, ZONE_STEP);
+}
+
+/**
+ * The size of the first dmesg zone by the checksum trailer that our own records carry at the end of theirs: proved where the
+ * checksum holds. Undefined without one.
+ */
+export async function sizeByTrailer(
+  device: BlockDevice,
+  offset: number,
+  { tails }: SignatureSearch,
+  deadline?: Deadline,
+): Promise<number | undefined> {
+  const ends = tails.filter((end) => end > offset).slice(0, MAX_TRIALS);
+  for (const end of ends) {
+    const size = end - offset;
+    const head = decodeDmesgHead(await readBytes(device, offset, HEAD_BYTES, deadline), size);
+    if (head.state !== "valid") continue;
+    const zone: Zone = { type: "dmesg", index: 0, offset, size };
+    const bytes = await readZone(device, zone, head.datalen, deadline);
+    if (verifyTrailer(bytes, head) === "verified") return size;
+  }
+  return undefined;
 }

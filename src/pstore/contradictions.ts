@@ -1,10 +1,10 @@
 import type { BlockDevice } from "../block/device.js";
 import type { Deadline } from "../util/deadline.js";
-import { readBytes } from "./read-bytes.js";
+import { readBytes, totalBytes } from "./read-bytes.js";
 import { ringState } from "./ring.js";
 import { findSignatures, type Signature, ZONE_STEP } from "./signatures.js";
-import type { DmesgHead, ScanWarning, Zone, ZoneLayout } from "./types.js";
-import { ZONE_HEADER_BYTES } from "./zone-header.js";
+import type { ScanWarning, Zone, ZoneLayout } from "./types.js";
+import { ZONE_HEADER_BYTES, type ZoneHeader } from "./zone-header.js";
 import type { ZoneHead } from "./zone-reader.js";
 
 /** Where a kernel's second record shows a wrong kmsg size: sizes of more than this are not met. */
@@ -33,9 +33,10 @@ export async function geometryWarnings(
     .slice(0, MAX_OF_A_KIND)
     .map(misplacedWarning);
   const past: ScanWarning[] = [];
-  for (const { zone, dmesg } of heads) {
-    if (dmesg?.state !== "overtop" || past.length === MAX_OF_A_KIND) continue;
-    if (await goesOnPastZone(device, zone, dmesg, found)) past.push(pastWarning(zone, dmesg));
+  for (const { zone, header } of heads) {
+    if (header === undefined || !isOvertop(zone, header)) continue;
+    if (await goesOnPastZone(device, zone, header, found)) past.push(pastWarning(zone, header));
+    if (past.length === MAX_OF_A_KIND) break;
   }
   return [...foreign, ...misplaced, ...past];
 }
@@ -89,32 +90,32 @@ function misplacedWarning({ offset, header }: Signature): ScanWarning {
   return contradiction("misplaced-signature", message, offset);
 }
 
+function isOvertop(zone: Zone, { type, datalen }: ZoneHeader): boolean {
+  return type === zone.type && datalen > zone.size - ZONE_HEADER_BYTES;
+}
+
 /**
- * A record that does not fit in its zone, but does in front of the next signature, and whose last bytes are there: so the
- * zones are larger. A length that is merely damaged does not pass.
+ * Data that does not fit in its zone, but does in front of the next signature, and whose last bytes are there: so the zones
+ * are larger. A length that is merely damaged does not pass.
  */
 async function goesOnPastZone(
   device: BlockDevice,
   zone: Zone,
-  head: DmesgHead,
+  header: ZoneHeader,
   found: readonly Signature[],
 ): Promise<boolean> {
-  const isRecord = found.some(({ offset }) => offset === zone.offset);
+  const isZoneStart = found.some(({ offset }) => offset === zone.offset);
   const next = found.find(({ offset }) => offset > zone.offset)?.offset;
-  const room = next ?? device.blockCount * device.blockSize;
-  const end = zone.offset + ZONE_HEADER_BYTES + head.datalen;
-  if (!isRecord || end > room) return false;
+  const room = next ?? totalBytes(device);
+  const end = zone.offset + ZONE_HEADER_BYTES + header.datalen;
+  if (!isZoneStart || end > room) return false;
   const last = await readBytes(device, end - END_BYTES, END_BYTES);
   return last.some((byte) => byte !== 0);
 }
 
-function pastWarning(zone: Zone, head: DmesgHead): ScanWarning {
-  return contradiction(
-    "record-past-zone",
-    `the record in dmesg zone ${zone.index} has ${head.datalen} bytes and goes on past its zone of ${zone.size}`,
-    zone.offset,
-    zone,
-  );
+function pastWarning({ type, index, offset, size }: Zone, { datalen }: ZoneHeader): ScanWarning {
+  const message = `the data in ${type} zone ${index} has ${datalen} bytes and goes on past its zone of ${size}`;
+  return contradiction("record-past-zone", message, offset, { type, index, offset, size });
 }
 
 function contradiction(

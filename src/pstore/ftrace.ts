@@ -118,6 +118,8 @@ function hex(address: bigint): string {
 function symbolText(address: bigint, withOffset: boolean, symbols?: SymbolLookup): string {
   const symbol = symbols?.(address);
   if (symbol === undefined) return `0x${address.toString(16)}`;
-  if (!withOffset) return symbol.name;
-  return `${symbol.name}+0x${symbol.offset.toString(16)}/0x${symbol.size.toString(16)}`;
+  const { name, offset, size } = symbol;
+  const module = symbol.module === undefined ? "" : ` [${symbol.module}]`;
+  const place = withOffset ? `+0x${offset.toString(16)}/0x${size.toString(16)}` : "";
+  return `${name}${place}${module}`;
 }

@@ -1,4 +1,5 @@
 import type { BlockDevice } from "../block/device.js";
+import type { Deadline } from "../util/deadline.js";
 import {
   decodeFtrace,
   type FtraceRecordBytes,
@@ -54,12 +55,15 @@ function ringWarning(
 export async function readRing(
   device: BlockDevice,
   { zone, header }: RingHead,
+  deadline?: Deadline,
 ): Promise<Uint8Array> {
-  const data = await readBytes(device, zone.offset + ZONE_HEADER_BYTES, header.datalen);
+  const from = zone.offset + ZONE_HEADER_BYTES;
+  const data = await readBytes(device, from, header.datalen, deadline);
   return linearise(data, header);
 }
 
-export interface FtraceOptions {
+export interface RingOptions {
+  readonly deadline?: Deadline;
   /** Names for the addresses; without it they are printed bare. */
   readonly symbols?: SymbolLookup;
   /** 16 if the kernel had 32 bits, 24 if it had 64; told from the time stamps if not given. */
@@ -70,10 +74,10 @@ export interface FtraceOptions {
 export async function readFtrace(
   device: BlockDevice,
   rings: readonly RingHead[],
-  options: FtraceOptions,
+  options: RingOptions,
 ): Promise<Uint8Array> {
   const zones: Uint8Array[] = [];
-  for (const ring of rings) zones.push(await readRing(device, ring));
+  for (const ring of rings) zones.push(await readRing(device, ring, options.deadline));
   const longest = zones.reduce((a, b) => (b.length > a.length ? b : a));
   const byteOrder = (rings[0] as RingHead).header.byteOrder;
   const recordBytes = options.ftraceRecordBytes ?? guessFtraceRecordBytes(longest, byteOrder);

@@ -1,6 +1,5 @@
 import { createHash } from "node:crypto";
 import type { BlockDevice } from "../block/device.js";
-import type { Deadline } from "../util/deadline.js";
 import { geometryWarnings } from "./contradictions.js";
 import { reasonName } from "./dmesg-head.js";
 import { computeLayout } from "./geometry.js";
@@ -13,13 +12,7 @@ import {
   type ShownFile,
   showDmesg,
 } from "./record-content.js";
-import {
-  type FtraceOptions,
-  type RingHead,
-  readFtrace,
-  readRing,
-  validRings,
-} from "./scan-rings.js";
+import { type RingHead, type RingOptions, readFtrace, readRing, validRings } from "./scan-rings.js";
 import { emptyRecordWarning, headWarning, stateWarning } from "./scan-warnings.js";
 import {
   type DmesgHead,
@@ -33,13 +26,12 @@ import {
 } from "./types.js";
 import { readHeads, readZone, type ZoneHead } from "./zone-reader.js";
 
-export interface ScanOptions extends FtraceOptions {
+export interface ScanOptions extends RingOptions {
   /**
    * Where to look for signatures that contradict the geometry: `near` (the default) in the first MiB and at least two dmesg
    * zones, where a kernel's second record would be; `all` everywhere, which reads the whole partition; `heads` at zone starts only.
    */
   readonly search?: "heads" | "near" | "all";
-  readonly deadline?: Deadline;
 }
 
 /** Reads a record's file from the device. */
@@ -110,7 +102,7 @@ class Scan {
   async addRings(heads: readonly ZoneHead[]): Promise<void> {
     for (const ring of validRings(heads, this.warnings))
       await this.#add(describeRing([ring]), ring.zone, async () =>
-        plain(await readRing(this.#device, ring)),
+        plain(await readRing(this.#device, ring, this.#options.deadline)),
       );
   }
 

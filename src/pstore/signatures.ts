@@ -1,9 +1,10 @@
 import type { BlockDevice } from "../block/device.js";
-import { viewOf } from "../util/bytes.js";
+import { equalBytes, viewOf } from "../util/bytes.js";
 import type { Deadline } from "../util/deadline.js";
 import { MAX_TOTAL_BYTES } from "./geometry.js";
 import { readBytes, totalBytes } from "./read-bytes.js";
 import { RECORD_MAGIC } from "./record-fields.js";
+import { encodeTrailer, TRAILER_BYTES } from "./trailer.js";
 import type { ZoneType } from "./types.js";
 import {
   type ByteOrder,
@@ -27,6 +28,8 @@ export interface SignatureSearch {
   readonly found: readonly Signature[];
   /** Multiples of 4 KiB with a signature or a magic, be the rest as it may: a zone that was once written. */
   readonly marks: ReadonlySet<number>;
+  /** Multiples of 4 KiB with the magic of a checksum trailer in front of them: where a zone that we wrote may end. */
+  readonly tails: readonly number[];
 }
 
 const CHUNK_BYTES = 512 * 1024;
@@ -35,6 +38,8 @@ const MAX_UNALIGNED = 1000;
 /** Signature, lengths and magic. */
 const LOOK_BYTES = 16;
 const TYPES = ["pmsg", "console", "ftrace", "dmesg"] as const satisfies readonly ZoneType[];
+
+const TRAILER_MAGIC = encodeTrailer(new Uint8Array(ZONE_HEADER_BYTES + 1)).subarray(0, 4);
 
 const PATTERNS: readonly Buffer[] = (["little", "big"] as const).flatMap((byteOrder) =>
   TYPES.map((type) => encode32(signatureOf(type), byteOrder)),
@@ -60,15 +65,17 @@ export async function findSignatures(
   const end = Math.min(total, limit);
   const found: Signature[] = [];
   const marks = new Set<number>();
+  const tails: number[] = [];
   for (let from = 0; from < end; from += CHUNK_BYTES) {
     const length = Math.min(CHUNK_BYTES + LOOK_BYTES, total - from);
     const bytes = await readBytes(device, from, length, deadline);
     const inside = Math.min(CHUNK_BYTES, end - from);
     collect(bytes, inside, from, total, found);
     collectMarks(bytes, inside, from, marks);
+    collectTails(bytes, inside, from, tails);
   }
   found.sort((a, b) => a.offset - b.offset);
-  return { found: withoutExcess(found), marks };
+  return { found: withoutExcess(found), marks, tails };
 }
 
 function withoutExcess(found: readonly Signature[]): readonly Signature[] {
@@ -115,5 +122,13 @@ function collectMarks(bytes: Uint8Array, inside: number, from: number, marks: Se
     const isMark =
       decodeZoneHeader(head) !== undefined || hasMagic(head, "little") || hasMagic(head, "big");
     if (isMark) marks.add(from + at);
+  }
+}
+
+function collectTails(bytes: Uint8Array, inside: number, from: number, tails: number[]): void {
+  for (let end = ZONE_STEP; end <= inside; end += ZONE_STEP) {
+    const at = end - TRAILER_BYTES;
+    if (equalBytes(bytes.subarray(at, at + TRAILER_MAGIC.length), TRAILER_MAGIC))
+      tails.push(from + end);
   }
 }

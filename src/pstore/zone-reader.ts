@@ -19,6 +19,8 @@ const SMALL_GAP_BYTES = 8 * 1024;
 /** The first bytes of a zone, and what they are. */
 export interface ZoneHead {
   readonly zone: Zone;
+  /** At least the first 52 bytes of the zone, as they are; zeros behind its end. */
+  readonly bytes: Uint8Array;
   /** In either byte order, of any type; undefined without a known signature. */
   readonly header: ZoneHeader | undefined;
   /** dmesg zones only. */
@@ -69,6 +71,7 @@ function judgeHead(zone: Zone, bytes: Uint8Array): ZoneHead {
   const header = decodeZoneHeader(head);
   return {
     zone,
+    bytes: head,
     header,
     dmesg: zone.type === "dmesg" ? decodeDmesgHead(head, zone.size) : undefined,
     foreign: header?.type !== zone.type && isZoneStart(head, header) ? header?.type : undefined,

@@ -4,6 +4,7 @@ import { MemoryBlockDevice } from "../../src/block/device.js";
 import { detectGeometry, requireProved } from "../../src/pstore/auto-geometry.js";
 import { encodeDmesgHead } from "../../src/pstore/dmesg-head.js";
 import { computeLayout, ftraceZones } from "../../src/pstore/geometry.js";
+import { encodeTrailer } from "../../src/pstore/trailer.js";
 import {
   type Geometry,
   type GeometryReport,
@@ -128,6 +129,20 @@ describe("rules", () => {
   test("one record that fills the rest of the partition proves its zone", async () => {
     const report = await detect(withZones(16 * KIB, [dmesg(0, 13_000)]));
     expect(sizes(report)).toEqual([proved(0), proved(0), proved(0), proved(16 * KIB)]);
+  });
+
+  test("one record of ours proves its zone by the trailer at its end, if the checksum holds", async () => {
+    const bytes = withZones(256 * KIB, [dmesg(0)]);
+    const stale = encodeTrailer(bytes.slice(0, 90));
+    const own = encodeTrailer(bytes.slice(0, 112));
+    bytes.set(stale, 16 * KIB - stale.length);
+    expect((await detect(bytes)).kmsg).toEqual(atLeast(4 * KIB));
+    bytes.set(own, 48 * KIB - own.length);
+    const report = await detect(bytes);
+    expect(report.kmsg).toEqual(proved(48 * KIB));
+    expect(report.proved).toBe(true);
+    bytes[80] = 1;
+    expect((await detect(bytes)).kmsg).toEqual(atLeast(4 * KIB));
   });
 
   test("a damaged length proves nothing", async () => {
