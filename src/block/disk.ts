@@ -40,6 +40,8 @@ export interface BareDisk {
   readonly firstSector: Uint8Array;
   /** A FAT, exFAT or NTFS file system begins at block 0. */
   readonly fileSystem: boolean;
+  /** A GPT without an MBR that stands for it: left over from before, or the rest of a damaged table. */
+  readonly strayGpt: boolean;
 }
 
 /**
@@ -61,7 +63,8 @@ export async function readDisk(device: BlockDevice, deadline?: Deadline): Promis
   if (protective !== undefined || (reading.state === "damaged" && isBlank(firstSector)))
     throw damaged(reading);
   if (record !== undefined) return { kind: "mbr", firstSector, record, logicals: [], damage: [] };
-  return { kind: "none", firstSector, fileSystem: isFileSystemStart(firstSector) };
+  const fileSystem = isFileSystemStart(firstSector);
+  return { kind: "none", firstSector, fileSystem, strayGpt: reading.state !== "absent" };
 }
 
 function plausibleRecord(sector: Uint8Array): BootRecord | undefined {

@@ -101,7 +101,11 @@ async function readCopy(
 }
 
 /** The entries of a copy that are in use. */
-export function entriesOf({ header, array }: GptCopy): GptEntry[] {
-  const { entryCount, entryBytes } = header;
-  return decodeGptEntries(array.subarray(0, entryCount * entryBytes), entryBytes);
+export function entriesOf(copy: GptCopy): GptEntry[] {
+  return decodeGptEntries(arrayBytes(copy), copy.header.entryBytes);
+}
+
+/** Its array without the rest of the last block. */
+export function arrayBytes({ header, array }: GptCopy): Uint8Array {
+  return array.subarray(0, header.entryCount * header.entryBytes);
 }

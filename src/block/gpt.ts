@@ -186,6 +186,11 @@ function decodeEntry(bytes: Uint8Array, number: number): GptEntry {
   };
 }
 
+/** True if the entry names at least one block, and none behind 2^53. */
+export function hasSaneRange({ firstLba, lastLba }: GptEntry): boolean {
+  return firstLba <= lastLba && lastLba < BigInt(Number.MAX_SAFE_INTEGER);
+}
+
 /** A copy of the array with this entry in its place; every other byte is kept. The label is cut after 36 units. */
 export function withGptEntry(array: Uint8Array, entryBytes: number, entry: GptEntry): Uint8Array {
   const out = array.slice();

@@ -5,7 +5,7 @@ import { isExtendedType, MBR_GPT_PROTECTIVE } from "./partition-types.js";
 /** Slots of a boot record, primary or extended. */
 export const MBR_SLOTS = 4;
 /** First block that an MBR cannot address. */
-export const MBR_LBA_LIMIT = 2 ** 32;
+export const MBR_LBA_LIMIT: number = 2 ** 32;
 /** The active flag of {@link MbrEntry.bootIndicator}. */
 export const MBR_ACTIVE = 0x80;
 

@@ -14,7 +14,7 @@ import {
   type ScanWarning,
   type ScanWarningCode,
 } from "./types.js";
-import { isWritable, requireWritable } from "./writable.js";
+import { unwritable } from "./writable.js";
 import {
   chooseLayout,
   countedHeaders,
@@ -135,14 +135,9 @@ function ofWarning(warning: ScanWarning): Finding {
 }
 
 function checkAlignment({ layout }: PartitionScan): Finding[] {
-  if (isWritable(layout)) return [];
-  try {
-    requireWritable(layout);
-    return [];
-  } catch (error) {
-    const { message, hint } = error as Error & { hint?: string };
-    return [finding("read-only-geometry", "warning", message, { hint })];
-  }
+  const refusal = unwritable(layout);
+  if (refusal === undefined) return [];
+  return [finding("read-only-geometry", "warning", refusal.message, { hint: refusal.hint })];
 }
 
 /** A kernel reads its own layout only: others it skips, or shows as garbage. */

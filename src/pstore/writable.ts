@@ -7,8 +7,7 @@ import { readHeads, type ZoneHead } from "./zone-reader.js";
 
 const KERNEL_STEP = 4096;
 
-/** True if the dmesg zones are made of whole sectors, which writing needs: a sector is what a card writes or does not. */
-export function isWritable(layout: ZoneLayout): boolean {
+function isOfWholeSectors(layout: ZoneLayout): boolean {
   return layout.dmesg.every(
     ({ offset, size }) => offset % BLOCK_SIZE === 0 && size % BLOCK_SIZE === 0,
   );
@@ -20,14 +19,23 @@ export function fittingFtraceSizes(ftraceSize: number, cpus: number): readonly n
   return [share * cpus, (share + KERNEL_STEP) * cpus].filter((size) => size > 0);
 }
 
-/** @throws RefusedError unless {@link isWritable} */
+/** @throws RefusedError what {@link unwritable} says */
 export function requireWritable(layout: ZoneLayout): void {
-  if (isWritable(layout)) return;
+  const refusal = unwritable(layout);
+  if (refusal !== undefined) throw refusal;
+}
+
+/**
+ * Why nothing may be written to a partition of that layout: its dmesg zones are not made of whole sectors, which are what a card
+ * writes or does not. Undefined if they are.
+ */
+export function unwritable(layout: ZoneLayout): RefusedError | undefined {
+  if (isOfWholeSectors(layout)) return undefined;
   const { ftraceSize, cpus } = layout.geometry;
   const offset = layout.dmesg[0]?.offset ?? 0;
   const sizes = fittingFtraceSizes(ftraceSize, cpus).map((size) => `--ftrace-size ${size / 1024}K`);
   const isFtrace = ftraceSize > 0 && ftraceSize % (cpus * BLOCK_SIZE) !== 0;
-  throw new RefusedError(
+  return new RefusedError(
     `the dmesg zones begin at byte ${offset}, and not all of them at a multiple of ${BLOCK_SIZE}: such a partition can be read only`,
     {
       details: { offset, ftraceSize, cpus, fittingFtraceSizes: isFtrace ? sizes : [] },

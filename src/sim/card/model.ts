@@ -173,7 +173,7 @@ export class SdCardModel implements SpiDevice {
       const nowUs = timing.startUs + at * timing.usPerByte;
       this.#core.nowUs = nowUs;
       const room = this.#roomBeforeCut(length - at);
-      const done = room > 0 ? this.#bulk(mosi, miso, at, room) : 0;
+      const done = room > 0 ? this.#bulk(mosi, miso, at, room, timing.usPerByte) : 0;
       if (done > 0) this.#core.clockedBytes += done;
       else this.#single(mosi, miso, at, nowUs);
       at += Math.max(1, done);
@@ -205,14 +205,14 @@ export class SdCardModel implements SpiDevice {
     miso: Uint8Array | undefined,
     at: number,
     room: number,
+    usPerByte: number,
   ): number {
-    if (!this.#listens || !this.#selected || this.#frameAt > 0 || this.#core.has("stuck-low"))
-      return 0;
+    if (!this.#listens || this.#frameAt > 0 || this.#core.has("stuck-low")) return 0;
     const { state, out } = this.#core;
-    if (mosi === undefined && !(state.receiving?.collecting ?? false))
-      return out.copy(miso, at, room);
+    if (mosi === undefined)
+      return state.receiving?.collecting === true ? 0 : this.#bulkOnes(miso, at, room, usPerByte);
     if (
-      mosi !== undefined &&
+      this.#selected &&
       state.receiving?.collecting === true &&
       out.empty &&
       state.busy === undefined
@@ -220,6 +220,44 @@ export class SdCardModel implements SpiDevice {
       return this.#collect(state.receiving, mosi, miso, at, room);
     }
     return 0;
+  }
+
+  /** The host clocks ones: what is queued goes out, or time passes. */
+  #bulkOnes(miso: Uint8Array | undefined, at: number, room: number, usPerByte: number): number {
+    const { state, out } = this.#core;
+    if (this.#selected && !out.empty) {
+      this.#quiet = 0;
+      const copied = out.copy(miso, at, room);
+      return copied > 0
+        ? copied
+        : this.#fill(IDLE, miso, at, Math.min(room, this.#bytesUntil(out.waitsUntil, usPerByte)));
+    }
+    if (state.busy !== undefined) {
+      if (state.busy.bytesLeft > 0) return 0;
+      return this.#fill(
+        this.#selected ? 0 : IDLE,
+        miso,
+        at,
+        Math.min(room, this.#bytesUntil(state.busy.untilUs, usPerByte)),
+      );
+    }
+    if (!this.#selected) state.startUpBytes += room;
+    else if (state.reading !== undefined) return 0;
+    else this.#settle();
+    this.#quiet += room;
+    return this.#fill(IDLE, miso, at, room);
+  }
+
+  #bytesUntil(atUs: number | undefined, usPerByte: number): number {
+    if (atUs === undefined || atUs <= this.#core.nowUs) return 0;
+    return usPerByte > 0
+      ? Math.floor((atUs - this.#core.nowUs) / usPerByte)
+      : Number.POSITIVE_INFINITY;
+  }
+
+  #fill(value: number, miso: Uint8Array | undefined, at: number, count: number): number {
+    miso?.fill(value, at, at + count);
+    return count;
   }
 
   /** All but the last byte of a block: that one decides. */

@@ -65,6 +65,12 @@ export class Output {
     return count;
   }
 
+  /** When the wait in front is over; undefined if the item in front is none. */
+  get waitsUntil(): number | undefined {
+    const item = this.#items[0];
+    return item?.kind === "until" ? item.atUs : undefined;
+  }
+
   /** Waits that are over are passed by. */
   #head(atUs: number): Item | undefined {
     let item = this.#items[0];

@@ -1,0 +1,68 @@
+import { existsSync } from "node:fs";
+import { resolve } from "node:path";
+import { openImage } from "../block/image.js";
+import { FileFlash } from "../sim/card/flash.js";
+import { createCardModel, type SdCardModel } from "../sim/card/model.js";
+import { createFtdiModel, type FtdiModel } from "../sim/ftdi/model.js";
+import { type Clock, RealClock } from "../util/clock.js";
+import { acquireLock } from "../util/lock.js";
+import type { SimOptions } from "./sim-options.js";
+
+/** A chip model with a card model behind it, over an image file. */
+export interface SimBench {
+  readonly adapter: FtdiModel;
+  readonly card: SdCardModel;
+  close(): Promise<void>;
+}
+
+export interface SimBenchOptions {
+  readonly path: string;
+  readonly sim: SimOptions;
+  readonly readOnly: boolean;
+  readonly clock: Clock;
+  /** Host side of a USB round trip, where the options do not say. */
+  readonly roundTripUs: number;
+}
+
+/** @throws BlockError if the image is missing or unfit; LockedError if another process has it; UsageError if no such card has that size */
+export async function openSimBench(options: SimBenchOptions): Promise<SimBench> {
+  const { path, sim, readOnly, clock } = options;
+  await prepareImage(options);
+  const lock = readOnly
+    ? undefined
+    : await acquireLock(`${resolve(path)}.lock`, `the image ${path}`);
+  try {
+    const flash = new FileFlash(path, { readOnly });
+    const card = createCardModel(flash, sim.card);
+    if (sim.cut !== undefined) card.cutPowerAt(sim.cut.atByte, sim.cut.state);
+    const adapter = createFtdiModel({
+      clock,
+      spi: card,
+      chip: sim.chip,
+      packetSize: sim.packetSize,
+      roundTripUs: sim.roundTripUs ?? options.roundTripUs,
+      misoOnGpiol1: sim.hardwareWait !== undefined,
+      waitGranularity: sim.hardwareWait ?? "byte",
+    });
+    const close = async (): Promise<void> => {
+      flash.close();
+      await lock?.release();
+    };
+    return { adapter, card, close };
+  } catch (error) {
+    await lock?.release();
+    throw error;
+  }
+}
+
+/** The image is checked (and made, with `create=`) as any other image, so that its errors are the same. */
+async function prepareImage({ path, sim, readOnly }: SimBenchOptions): Promise<void> {
+  const clock = new RealClock();
+  const create = sim.createBytes !== undefined && !existsSync(path);
+  const checked = await openImage(path, {
+    readOnly: readOnly && !create,
+    clock,
+    ...(sim.createBytes === undefined ? {} : { createBytes: sim.createBytes }),
+  });
+  await checked.close();
+}

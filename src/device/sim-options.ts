@@ -1,0 +1,180 @@
+import type { CutState } from "../sim/card/cells.js";
+import type { CardModelKind, CardModelOptions, Latency, Quirk } from "../sim/card/options.js";
+import type { FtdiModelChip } from "../sim/ftdi/options.js";
+import { UsageError } from "../util/errors.js";
+import { parseSize } from "../util/size.js";
+import type { SimOptionTexts } from "./spec.js";
+
+/** What stands behind `?` in `sim:card.img?...`, parsed. */
+export interface SimOptions {
+  readonly chip: FtdiModelChip;
+  readonly createBytes: number | undefined;
+  readonly packetSize: 512 | 64;
+  readonly roundTripUs: number | undefined;
+  /** MISO also on GPIOL1, and the driver uses it; where the chip's wait stops. */
+  readonly hardwareWait: "byte" | "clock" | undefined;
+  /** Power goes at this clocked byte. */
+  readonly cut: { readonly atByte: number; readonly state: CutState } | undefined;
+  readonly card: Partial<CardModelOptions>;
+}
+
+interface Draft {
+  chip: FtdiModelChip;
+  createBytes: number | undefined;
+  packetSize: 512 | 64;
+  roundTripUs: number | undefined;
+  hardwareWait: "byte" | "clock" | undefined;
+  cut: SimOptions["cut"];
+  card: Partial<{ -readonly [K in keyof CardModelOptions]: CardModelOptions[K] }>;
+}
+
+const QUIRKS: readonly Quirk[] = [
+  "absent",
+  "stuck-low",
+  "uhs-left-on",
+  "crc-always",
+  "cmd59-refused",
+  "cmd59-first-fails",
+  "cmd0-answers-00",
+  "junk-after-stop",
+  "register-zero-first",
+  "idle-c0",
+  "crc-errors",
+  "single-block-only",
+  "needs-nrc",
+  "busy-after-cmd55",
+  "counterfeit",
+];
+
+type Parse = (draft: Draft, name: string, text: string) => void;
+
+/** Each option of a `sim:` string: one that is not here is a usage error. */
+const OPTIONS: Readonly<Record<string, Parse>> = {
+  bridge: (draft, name, text) => {
+    draft.chip = oneOf(name, text, ["ft232h", "ft2232h", "ft4232h"] as const);
+  },
+  card: (draft, name, text) => {
+    draft.card.kind = oneOf(name, text, [
+      "sdsc",
+      "sdhc",
+      "sdxc",
+      "mmc",
+    ] as const satisfies readonly CardModelKind[]);
+  },
+  create: (draft, _name, text) => {
+    draft.createBytes = parseSize(text);
+  },
+  packet: (draft, name, text) => {
+    draft.packetSize = oneOf(name, text, ["512", "64"] as const) === "64" ? 64 : 512;
+  },
+  rtt: (draft, name, text) => {
+    draft.roundTripUs = latencyUs(name, text);
+  },
+  wait: (draft, name, text) => {
+    draft.hardwareWait = oneOf(name, text, ["byte", "clock"] as const);
+  },
+  cut: (draft, name, text) => {
+    const [at = "", state = "old"] = text.split(":", 2);
+    draft.cut = {
+      atByte: count(name, at),
+      state: oneOf(name, state, ["old", "new", "first-half", "second-half"] as const),
+    };
+  },
+  ncr: (draft, name, text) => {
+    draft.card.ncr = count(name, text, 8);
+  },
+  nac: (draft, name, text) => {
+    draft.card.nac = latency(name, text);
+  },
+  gap: (draft, name, text) => {
+    draft.card.gap = count(name, text);
+  },
+  busy: (draft, name, text) => {
+    draft.card.busy = latency(name, text);
+  },
+  stopbusy: (draft, name, text) => {
+    draft.card.stopBusy = latency(name, text);
+  },
+  erasebusy: (draft, name, text) => {
+    draft.card.eraseBusy = latency(name, text);
+  },
+  delay: (draft, name, text) => {
+    draft.card.dataResponseDelay = count(name, text, 3);
+  },
+  init: (draft, name, text) => {
+    draft.card.initialisationUs = latencyUs(name, text);
+  },
+  cs: (draft, name, text) => {
+    draft.card.csRise = oneOf(name, text, ["reset", "freeze"] as const);
+  },
+  receive: (draft, name, text) => {
+    draft.card.commandsInReceive = oneOf(name, text, ["ignore", "stop"] as const);
+  },
+  protect: (draft, name, text) => {
+    draft.card.writeProtect = oneOf(name, text, ["permanent", "temporary"] as const);
+  },
+  locked: (draft, name, text) => {
+    draft.card.locked = oneOf(name, text, ["on", "off"] as const) === "on";
+  },
+  erased: (draft, name, text) => {
+    draft.card.erasedByte = oneOf(name, text, ["00", "ff"] as const) === "ff" ? 0xff : 0;
+  },
+  quirk: (draft, name, text) => {
+    draft.card.quirks = text.split("+").map((one) => oneOf(name, one, QUIRKS));
+  },
+};
+
+/** @throws UsageError for an option that does not exist, or a value that it cannot have */
+export function parseSimOptions(texts: SimOptionTexts): SimOptions {
+  const draft: Draft = {
+    chip: "ft232h",
+    createBytes: undefined,
+    packetSize: 512,
+    roundTripUs: undefined,
+    hardwareWait: undefined,
+    cut: undefined,
+    card: {},
+  };
+  for (const [name, text] of Object.entries(texts)) {
+    const parse = OPTIONS[name];
+    if (parse === undefined) {
+      throw new UsageError(`sim: has no option '${name}'`, {
+        details: { option: name },
+        hint: `the options are ${Object.keys(OPTIONS).join(", ")}`,
+      });
+    }
+    parse(draft, name, text);
+  }
+  return draft;
+}
+
+function oneOf<T extends string>(name: string, text: string, values: readonly T[]): T {
+  const value = values.find((one) => one === text);
+  if (value !== undefined) return value;
+  throw new UsageError(`'${text}' is no value for the option ${name} of sim:`, {
+    hint: `it is one of ${values.join(", ")}`,
+  });
+}
+
+function count(name: string, text: string, most: number = Number.MAX_SAFE_INTEGER): number {
+  const value = /^\d+$/.test(text) ? Number(text) : Number.NaN;
+  if (value <= most) return value;
+  throw new UsageError(`'${text}' is no value for the option ${name} of sim:`, {
+    hint: `it is a number${most < 100 ? ` up to ${most}` : ""}`,
+  });
+}
+
+const US: Readonly<Record<string, number>> = { us: 1, ms: 1000, s: 1e6 };
+
+function latencyUs(name: string, text: string): number {
+  const match = /^(\d+)(us|ms|s)$/.exec(text);
+  if (match !== null) return Number(match[1]) * (US[match[2] ?? ""] ?? 1);
+  throw new UsageError(`'${text}' is no value for the option ${name} of sim:`, {
+    hint: "write 500us or 5ms",
+  });
+}
+
+/** `8` is clocked bytes, `500us` is time. */
+function latency(name: string, text: string): Latency {
+  return /^\d+$/.test(text) ? { bytes: Number(text) } : { us: latencyUs(name, text) };
+}
