@@ -1,6 +1,6 @@
 import type { Deadline } from "../util/deadline.js";
 import { type BlockDevice, BlockError } from "./device.js";
-import { type GptDisk, readGpt } from "./gpt-read.js";
+import { type GptDisk, type GptReading, NO_SIGNATURE, readGpt } from "./gpt-read.js";
 import {
   type BootRecord,
   decodeBootRecord,
@@ -60,7 +60,7 @@ export async function readDisk(device: BlockDevice, deadline?: Deadline): Promis
   const trusted = protective !== undefined || isBlank(firstSector);
   if (reading.state === "good" && (reading.disk.source === "primary" || trusted))
     return { kind: "gpt", firstSector, record, gpt: reading.disk };
-  if (protective !== undefined || (reading.state === "damaged" && isBlank(firstSector)))
+  if (protective !== undefined || (hasDamagedPrimary(reading) && isBlank(firstSector)))
     throw damaged(reading);
   if (record !== undefined) return { kind: "mbr", firstSector, record, logicals: [], damage: [] };
   const fileSystem = isFileSystemStart(firstSector);
@@ -72,6 +72,11 @@ function plausibleRecord(sector: Uint8Array): BootRecord | undefined {
   if (record === undefined || !hasPlausibleSlots(record)) return undefined;
   const isFileSystem = isFileSystemStart(sector) && !record.slots.some(isPartition);
   return isFileSystem ? undefined : record;
+}
+
+/** What is left of a backup alone says nothing: it may be of a table that was wiped. */
+function hasDamagedPrimary(reading: GptReading): boolean {
+  return reading.state === "damaged" && reading.primaryFault !== NO_SIGNATURE;
 }
 
 /** Zeros, or FF: what cards hold where nothing was written. */
@@ -98,8 +103,8 @@ async function readMbr(
   return { kind: "mbr", firstSector, record, logicals, damage };
 }
 
-function damaged(reading: Awaited<ReturnType<typeof readGpt>>): BlockError {
-  const { primaryFault = "no signature", backupFault = "no signature" } =
+function damaged(reading: GptReading): BlockError {
+  const { primaryFault = NO_SIGNATURE, backupFault = NO_SIGNATURE } =
     reading.state === "damaged" ? reading : {};
   return new BlockError("TABLE_DAMAGED", "both copies of the GPT are damaged", {
     details: { primary: primaryFault, backup: backupFault },

@@ -35,7 +35,8 @@ export type GptReading =
   | { readonly state: "absent" }
   | { readonly state: "damaged"; readonly primaryFault: string; readonly backupFault: string };
 
-const ABSENT = "no signature";
+/** The fault of a block that is no header at all. */
+export const NO_SIGNATURE = "no signature";
 
 /** Reads both copies. Throws only what the device throws. @param protective the 0xEE slot of the MBR, which may know where the table ends */
 export async function readGpt(
@@ -56,7 +57,7 @@ export async function readGpt(
     const disk = { inUse: backup, primary: undefined, backup, fault: primary };
     return { state: "good", disk: { source: "backup", ...disk } };
   }
-  if (primary === ABSENT && backup === ABSENT) return { state: "absent" };
+  if (primary === NO_SIGNATURE && backup === NO_SIGNATURE) return { state: "absent" };
   return { state: "damaged", primaryFault: primary, backupFault: backup };
 }
 
@@ -80,7 +81,7 @@ async function readBackup(
       fault ??= "belongs to another table";
     else return copy;
   }
-  return fault ?? ABSENT;
+  return fault ?? NO_SIGNATURE;
 }
 
 /** @returns what is wrong with it instead, as a part of a sentence */

@@ -2,7 +2,7 @@ import type { Deadline } from "../util/deadline.js";
 import { formatSize } from "../util/size.js";
 import { BLOCK_SIZE, type BlockDevice, BlockError, checkRange } from "./device.js";
 import { PartitionView } from "./partition-view.js";
-import type { PartSelector } from "./selector.js";
+import type { PartSelector, TableSelector } from "./selector.js";
 import { readTable } from "./table.js";
 import type { PartitionEntry, PartitionTable } from "./table-types.js";
 
@@ -42,11 +42,7 @@ export async function resolvePart(
   return found(device, table, theOne(table, matching(table, selector), selector.text));
 }
 
-function matching(
-  table: PartitionTable,
-  selector: Exclude<PartSelector, { kind: "whole" | "blocks" }>,
-): readonly PartitionEntry[] {
-  const { entries } = table;
+function matching({ entries }: PartitionTable, selector: TableSelector): PartitionEntry[] {
   switch (selector.kind) {
     case "number":
       return entries.filter(({ number }) => number === selector.number);

@@ -3,9 +3,22 @@ import { parseSize } from "../util/size.js";
 import { BLOCK_SIZE, BlockError } from "./device.js";
 import { parseGuid } from "./guid.js";
 
-/** A PART of the command line, parsed; nothing is looked up yet. */
-export type PartSelector =
-  | { readonly kind: "whole"; readonly text: string }
+/** All of the device. */
+export interface WholeSelector {
+  readonly kind: "whole";
+  readonly text: string;
+}
+
+/** A run of blocks. */
+export interface BlocksSelector {
+  readonly kind: "blocks";
+  readonly text: string;
+  readonly startLba: number;
+  readonly blockCount: number;
+}
+
+/** What must be looked up in a partition table. */
+export type TableSelector =
   | { readonly kind: "number"; readonly text: string; readonly number: number }
   | { readonly kind: "label"; readonly text: string; readonly label: string }
   /** `offset` counts in partition numbers from the one with this PARTUUID (lower-case). */
@@ -14,13 +27,10 @@ export type PartSelector =
       readonly text: string;
       readonly uuid: string;
       readonly offset: number;
-    }
-  | {
-      readonly kind: "blocks";
-      readonly text: string;
-      readonly startLba: number;
-      readonly blockCount: number;
     };
+
+/** A PART of the command line, parsed; `text` is what was typed. Nothing is looked up yet. */
+export type PartSelector = WholeSelector | BlocksSelector | TableSelector;
 
 const FORMS =
   "p2, label=pstore, PARTUUID=..., PARTUUID=.../PARTNROFF=1, /dev/mmcblk0p2, mmcblk0p2, 179:2, b302, START+LENGTH, START..END or whole";
@@ -155,9 +165,12 @@ function numbered(text: string, number: number): PartSelector {
 function parseDevt(text: string): PartSelector | undefined {
   const pair = /^(\d{1,4}):(\d{1,7})$/.exec(text);
   if (pair !== null) return fromDevt(text, Number(pair[1]), Number(pair[2]));
-  if (!/^[0-9a-f]{3,8}$/i.test(text) || /^\d+$/.test(text)) return undefined;
+  if (!/^[0-9a-f]{3,8}$/i.test(text)) return undefined;
   const devt = Number.parseInt(text, 16);
-  return fromDevt(text, (devt & 0xfff00) >> 8, (devt & 0xff) | ((devt >>> 12) & 0xfff00));
+  const major = (devt & 0xfff00) >> 8;
+  // A number alone is more likely something else; the hint then says what.
+  if (/^\d+$/.test(text) && !MINORS_OF_MAJOR.has(major)) return undefined;
+  return fromDevt(text, major, (devt & 0xff) | ((devt >>> 12) & 0xfff00));
 }
 
 function fromDevt(text: string, major: number, minor: number): PartSelector {

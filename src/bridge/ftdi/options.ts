@@ -8,7 +8,10 @@ import type { FtdiChannel, FtdiChip } from "./chips.js";
 import { MAX_FREQUENCY_HZ, MIN_FREQUENCY_HZ } from "./codec.js";
 
 export interface FtdiOptions {
-  /** Latency timer, 1..255 ms; default 1. Replies do not wait for it (opcode 87). */
+  /**
+   * Latency timer, 1..255 ms. Replies do not wait for it (opcode 87). Default 1; 255 with {@link hardwareWait}, so that the bytes in
+   * front of a wait do not come in a transfer of their own.
+   */
   readonly latencyMs?: number;
   /** MISO is wired to GPIOL1 (ADBUS5) too, so that the chip can wait for the card by itself. Default false. */
   readonly hardwareWait?: boolean;
@@ -46,11 +49,12 @@ const QUEUE_DEPTH = 4;
 
 /** @throws UsageError for a latency that the chip cannot be set to */
 export function withDefaults(options: FtdiOptions = {}): Required<FtdiOptions> {
-  const settings = { latencyMs: 1, hardwareWait: false, selfTest: true, ...options };
-  const { latencyMs } = settings;
-  if (Number.isInteger(latencyMs) && latencyMs >= 1 && latencyMs <= MAX_LATENCY_MS) return settings;
-  throw new UsageError(`${latencyMs} ms is no latency of an FTDI chip`, {
-    details: { latencyMs },
+  const latencyMs = options.hardwareWait === true ? MAX_LATENCY_MS : 1;
+  const settings = { latencyMs, hardwareWait: false, selfTest: true, ...options };
+  const wanted = settings.latencyMs;
+  if (Number.isInteger(wanted) && wanted >= 1 && wanted <= MAX_LATENCY_MS) return settings;
+  throw new UsageError(`${wanted} ms is no latency of an FTDI chip`, {
+    details: { latencyMs: wanted },
     hint: `choose 1 to ${MAX_LATENCY_MS} ms`,
   });
 }
