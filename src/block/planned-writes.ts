@@ -1,6 +1,6 @@
 import type { Deadline } from "../util/deadline.js";
-import { BLOCK_SIZE, type BlockDevice } from "./device.js";
 import type { PlannedWrite } from "./create-types.js";
+import { BLOCK_SIZE, type BlockDevice } from "./device.js";
 import { readBlocks } from "./read-blocks.js";
 
 /** Whole blocks as they shall be. */

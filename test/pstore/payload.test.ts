@@ -6,6 +6,7 @@ import { equalBytes } from "../../src/util/bytes.js";
 import { errorCode } from "../../src/util/errors.js";
 import { shownByKernel } from "../support/kernel-images.js";
 import { inflate61 } from "../support/kernel-view.js";
+import { logOf, noise } from "../support/logs.js";
 
 const KIB = 1024;
 const OPTIONS: PayloadOptions = {
@@ -82,15 +83,6 @@ describe("first line of a dump", () => {
   });
 });
 
-/** Lines that deflate to about a third, none like another. */
-function logOf(lines: number): string {
-  let seed = 7;
-  return Array.from({ length: lines }, (_, at) => {
-    seed = (seed * 1_103_515_245 + 12_345) & 0x7fffffff;
-    return `<6>[${(at / 7).toFixed(6).padStart(12)}] task ${seed.toString(36)} at ${seed}\n`;
-  }).join("");
-}
-
 describe("what is stored", () => {
   test("what fits is stored as it is, to the last byte", () => {
     const log = `Panic#1 Part1\n${"x".repeat(OPTIONS.capacity - 15)}\n`;
@@ -159,17 +151,6 @@ describe("what is stored", () => {
     expect(text(log).endsWith(small.stored.slice(14))).toBe(true);
   });
 });
-
-/** Printable, and hard to deflate below its length. */
-function noise(length: number): string {
-  let state = 1;
-  const out = Buffer.alloc(length);
-  for (let at = 0; at < length; at++) {
-    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
-    out[at] = state >>> 24 === 0x0a ? 0x20 : state >>> 24;
-  }
-  return out.toString("latin1");
-}
 
 describe("too large", () => {
   test.each(["auto", "always", "never"] as const)("last line past the zone, %s", (compress) => {

@@ -87,18 +87,25 @@ function* listed(
   rings: readonly (KernelFile | "broken" | undefined)[],
   { kmsgSize, headerBytes }: KernelConfig,
 ): Generator<KernelFile> {
-  for (const { index, datalen, isCompressed, payload, counter, reason, seconds } of metas) {
+  for (const meta of metas) {
     // A record that is too short, or compressed and empty, ends the listing.
-    if (datalen < headerBytes || (isCompressed && datalen === headerBytes)) return;
-    const line = `${REASONS[reason] ?? "Unknown"}: Total ${counter | 0} times\n`;
-    const inflated = isCompressed ? inflate61(payload, kmsgSize - 12 - headerBytes) : undefined;
-    const bytes = isCompressed
-      ? (inflated ?? payload)
-      : Buffer.concat([Buffer.from(line), payload]);
-    const end = isCompressed && inflated === undefined ? ".enc.z" : "";
-    yield { name: `dmesg-pstore_blk-${index}${end}`, sha256: sha256(bytes), seconds, counter };
+    const isEmpty = meta.datalen === headerBytes;
+    if (meta.datalen < headerBytes || (meta.isCompressed && isEmpty)) return;
+    yield dmesgFile(meta, kmsgSize - 12 - headerBytes);
   }
   for (const file of rings) if (file !== undefined && file !== "broken") yield file;
+}
+
+function dmesgFile(meta: Meta, bufsize: number): KernelFile {
+  const { index, payload, counter, reason, seconds } = meta;
+  const line = Buffer.from(`${REASONS[reason] ?? "Unknown"}: Total ${counter | 0} times\n`);
+  const name = `dmesg-pstore_blk-${index}`;
+  if (!meta.isCompressed)
+    return { name, sha256: sha256(Buffer.concat([line, payload])), seconds, counter };
+  const text = inflate61(payload, bufsize);
+  if (text === undefined)
+    return { name: `${name}.enc.z`, sha256: sha256(payload), seconds, counter };
+  return { name, sha256: sha256(text), seconds, counter };
 }
 
 function ring(
