@@ -1,1 +1,62 @@
-export { BLOCK_SIZE, type BlockDevice, BlockError, type BlockGeometryHints } from "./block/device.js";
+/** The library: what the command line is built on, and a program of one's own can be. Importing it loads no native package. */
+export { applyCreate, type CreateOptions, type CreatePlan, planCreate } from "./block/create.js";
+export {
+  BLOCK_SIZE,
+  type BlockDevice,
+  BlockError,
+  type BlockGeometryHints,
+  checkRange,
+  MemoryBlockDevice,
+} from "./block/device.js";
+export { openImage } from "./block/image.js";
+export { PartitionView } from "./block/partition-view.js";
+export {
+  DEFAULT_LABEL,
+  type DefaultPart,
+  type ResolvedPart,
+  resolveDefaultPart,
+  resolvePart,
+  viewOfPart,
+} from "./block/resolve.js";
+export { type PartSelector, parsePartSelector, parseRange } from "./block/selector.js";
+export {
+  type PartitionEntry,
+  type PartitionTable,
+  readTable,
+  type TableFinding,
+} from "./block/table.js";
+export type { CardIdentity } from "./card/identity.js";
+export type { SdCard } from "./card/sd-card.js";
+export { openDevice } from "./device/open.js";
+export { type OpenedPart, openPart } from "./device/part.js";
+export type { AdapterListing, AdapterSummary, OpenedDevice, OpenOptions } from "./device/types.js";
+export { detectGeometry, requireProved } from "./pstore/auto-geometry.js";
+export { type CheckReport, checkPartition } from "./pstore/check.js";
+export { reasonName, reasonNumber } from "./pstore/dmesg-head.js";
+export { type ExtractedFile, extractFiles, shownRecords } from "./pstore/extract.js";
+export type { Finding } from "./pstore/finding.js";
+export { computeLayout, DEFAULT_GEOMETRY } from "./pstore/geometry.js";
+export type { CompressMode } from "./pstore/payload.js";
+export { type ScanOptions, scanPartition } from "./pstore/scan.js";
+export { findSignatures } from "./pstore/signatures.js";
+export {
+  type AppendPlan,
+  type AppendReport,
+  type AppendRequest,
+  PstoreStore,
+  type StoreOptions,
+} from "./pstore/store.js";
+export { parseSystemMap, type SymbolLookup } from "./pstore/system-map.js";
+export {
+  type Geometry,
+  type GeometryReport,
+  LAYOUT_BE64,
+  LAYOUT_I386,
+  LAYOUT_LE64,
+  type PartitionScan,
+  PstoreError,
+  type RecordLayout,
+  type RecordTime,
+  type StoredRecord,
+} from "./pstore/types.js";
+export { plannedSectors, type WritePlan } from "./pstore/write-plan.js";

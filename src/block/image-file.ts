@@ -1,4 +1,4 @@
-import { access, constants, type FileHandle, open, realpath, stat, unlink } from "node:fs/promises";
+import { type FileHandle, open, realpath, stat, unlink } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import type { Clock } from "../util/clock.js";
 import { errorCode } from "../util/errors.js";
@@ -27,14 +27,16 @@ export async function openImageFile(path: string, options: ImageOptions): Promis
   if (createBytes !== undefined) checkWholeBlocks(path, createBytes);
   const exists = await isThere(path);
   if (!exists && (createBytes === undefined || readOnly)) throw missing(path);
-  if (!readOnly && exists) await checkMayWrite(path);
-  const lock = readOnly ? undefined : await lockImage(path);
+  let file: FileHandle | undefined;
+  let lock: Lock | undefined;
   try {
-    if (!exists) await createSparse(path, createBytes as number);
-    const file = await openFile(path, readOnly);
-    const bytes = await checkedSize(path, file, createBytes);
-    return { file, bytes, lock };
+    // Opened before it is locked: that a file is read-only says more than that its folder is.
+    if (exists) file = await openFile(path, readOnly);
+    if (!readOnly) lock = await lockImage(path);
+    file ??= await createSparse(path, createBytes ?? 0);
+    return { file, bytes: await checkedSize(path, file, createBytes), lock };
   } catch (error) {
+    await file?.close();
     await lock?.release();
     throw error;
   }
@@ -54,15 +56,6 @@ async function isThere(path: string): Promise<boolean> {
   }
 }
 
-/** Before the lock: a read-only image in a read-only folder is told to be the first. */
-async function checkMayWrite(path: string): Promise<void> {
-  try {
-    await access(path, constants.W_OK);
-  } catch (cause) {
-    throw openingFailed(path, false, cause);
-  }
-}
-
 /** Beside the file itself, so that all its symbolic links share one lock. */
 async function lockImage(path: string): Promise<Lock> {
   try {
@@ -75,16 +68,16 @@ async function lockImage(path: string): Promise<Lock> {
   }
 }
 
-async function createSparse(path: string, bytes: number): Promise<void> {
+async function createSparse(path: string, bytes: number): Promise<FileHandle> {
   let file: FileHandle | undefined;
   try {
-    file = await open(path, "wx");
+    file = await open(path, "wx+");
     await file.truncate(bytes);
+    return file;
   } catch (cause) {
     if (file !== undefined) await unlink(path).catch(() => undefined);
-    throw inaccessible(path, cause);
-  } finally {
     await file?.close();
+    throw inaccessible(path, cause);
   }
 }
 
@@ -101,15 +94,10 @@ async function checkedSize(
   file: FileHandle,
   wanted: number | undefined,
 ): Promise<number> {
-  try {
-    const { size } = await file.stat();
-    if (wanted !== undefined && size !== wanted) throw otherSize(path, size, wanted);
-    checkWholeBlocks(path, size);
-    return size;
-  } catch (error) {
-    await file.close();
-    throw error;
-  }
+  const { size } = await file.stat();
+  if (wanted !== undefined && size !== wanted) throw otherSize(path, size, wanted);
+  checkWholeBlocks(path, size);
+  return size;
 }
 
 function checkWholeBlocks(path: string, bytes: number): void {

@@ -1,3 +1,4 @@
+import { tmpdir } from "node:os";
 import type { OpenedDevice } from "../device/types.js";
 import { RealClock, type Timer } from "../util/clock.js";
 import { MmcpstoreError, RefusedError, UsageError } from "../util/errors.js";
@@ -73,6 +74,7 @@ async function openFromContext(context: Context, access: Access): Promise<Opened
     readOnly: !writes,
     crc: settings.crc,
     version: VERSION,
+    lockDir: context.io.env["XDG_RUNTIME_DIR"] ?? tmpdir(),
     arguments: context.args,
     ...(settings.speedHz === undefined ? {} : { speedHz: settings.speedHz }),
     ...(settings.timeoutMs === undefined ? {} : { deadlineMs: settings.timeoutMs }),

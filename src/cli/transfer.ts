@@ -2,7 +2,7 @@ import { BLOCK_SIZE, type BlockDevice } from "../index.js";
 import type { Progress } from "./format/progress.js";
 
 /** Blocks moved by one call: large enough to stream, small enough for progress. */
-const CHUNK_BLOCKS = 2048;
+export const CHUNK_BLOCKS = 2048;
 
 /** A run of blocks of a device. */
 export interface BlockRange {

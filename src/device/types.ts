@@ -46,6 +46,8 @@ export interface OpenOptions {
   /** Goes into the cassette's header. */
   readonly arguments?: readonly string[];
   readonly version: string;
+  /** Folder for the locks of adapters. */
+  readonly lockDir: string;
 }
 
 /** An adapter as `list` shows it. */

@@ -95,10 +95,11 @@ export async function checkPartition(
     dmesg ? [{ zone, bytes, head: dmesg }] : [],
   );
   const layout = chooseLayout(zones.map(({ head }) => head));
+  const doubts = scan.warnings.map((warning) => weigh(warning, scan));
   const findings = [
     ...parameters,
     ...checkAlignment(scan),
-    ...scan.warnings.map(ofWarning),
+    ...doubts.map(({ finding: one }) => one),
     ...checkLayouts(zones),
     ...checkOrder(zones, layout),
     ...(await checkLeaks(device, zones, deadline)),
@@ -106,7 +107,7 @@ export async function checkPartition(
   return {
     findings,
     parametersFit,
-    damaged: scan.warnings.some(({ code }) => WEIGHT[code][1]),
+    damaged: doubts.some(({ isDamage }) => isDamage),
     kernel,
     zones: summary(scan, zones, layout),
   };
@@ -128,10 +129,21 @@ function summary(
   };
 }
 
-function ofWarning(warning: ScanWarning): Finding {
+function weigh(
+  warning: ScanWarning,
+  scan: PartitionScan,
+): { readonly finding: Finding; readonly isDamage: boolean } {
   const { code, message, offset, zone, stopsKernel } = warning;
+  const [severity, isDamage] = isUnused(warning, scan) ? UNUSED : WEIGHT[code];
   const details = { offset, ...(zone && { zone }), stopsKernel };
-  return finding(code, WEIGHT[code][0], message, details);
+  return { finding: finding(code, severity, message, details), isDamage };
+}
+
+const UNUSED: readonly [Severity, boolean] = ["info", false];
+
+/** A signature with no length and no record behind it: nothing was lost there. */
+function isUnused({ code, zone }: ScanWarning, { dmesg }: PartitionScan): boolean {
+  return code === "invalid-magic" && dmesg[zone?.index ?? -1]?.head.datalen === 0;
 }
 
 function checkAlignment({ layout }: PartitionScan): Finding[] {

@@ -9,6 +9,8 @@ export interface KernelConfig {
   readonly kmsgSize: number;
   readonly pmsgSize?: number;
   readonly consoleSize?: number;
+  /** Room in front of the dmesg zones; ftrace files are not shown, as by a kernel without the tracer. */
+  readonly ftraceSize?: number;
   readonly headerBytes: 40 | 28;
   readonly little: boolean;
 }
@@ -41,8 +43,8 @@ interface Meta {
 }
 
 export function kernelView(image: Uint8Array, config: KernelConfig): KernelView {
-  const { kmsgSize, pmsgSize = 0, consoleSize = 0 } = config;
-  const count = Math.floor((image.length - pmsgSize - consoleSize) / kmsgSize);
+  const { pmsgSize = 0, consoleSize = 0 } = config;
+  const count = Math.floor((image.length - base(config)) / config.kmsgSize);
   let [next, best, oopsCounter, panicCounter] = [0, 0n, 0, 0];
   const metas: Meta[] = [];
   for (let index = 0; index < count; index++) {
@@ -62,9 +64,13 @@ export function kernelView(image: Uint8Array, config: KernelConfig): KernelView 
   return { files, next, oopsCounter, panicCounter };
 }
 
+function base({ pmsgSize = 0, consoleSize = 0, ftraceSize = 0 }: KernelConfig): number {
+  return pmsgSize + consoleSize + ftraceSize;
+}
+
 function readMeta(image: Uint8Array, index: number, config: KernelConfig): Meta | undefined {
-  const { kmsgSize, pmsgSize = 0, consoleSize = 0, headerBytes, little } = config;
-  const zone = image.subarray(pmsgSize + consoleSize + index * kmsgSize).subarray(0, kmsgSize);
+  const { kmsgSize, headerBytes, little } = config;
+  const zone = image.subarray(base(config) + index * kmsgSize).subarray(0, kmsgSize);
   const view = new DataView(zone.buffer, zone.byteOffset, zone.length);
   const [timeAt, compressedAt, counterAt, reasonAt] =
     headerBytes === 40 ? ([20, 36, 40, 44] as const) : ([16, 28, 32, 36] as const);

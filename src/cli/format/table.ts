@@ -24,7 +24,9 @@ function formatRow(row: readonly string[], widths: readonly number[]): string {
 export function formatPairs(pairs: readonly (readonly [string, string])[], indent = ""): string {
   const width = Math.max(0, ...pairs.map(([name]) => name.length));
   return pairs
-    .map(([name, value]) => `${indent}${`${name}:`.padEnd(width + 1)} ${value}`.trimEnd())
+    .map(([name, value]) =>
+      `${indent}${(name === "" ? "" : `${name}:`).padEnd(width + 1)} ${value}`.trimEnd(),
+    )
     .map((line) => `${line}\n`)
     .join("");
 }

@@ -1,0 +1,102 @@
+import type { AppendReport, CompressMode } from "../../index.js";
+import { UsageError } from "../../util/errors.js";
+import { type Context, note, type RunVerb, type VerbFlags, writeJson } from "../context.js";
+import { openSource } from "../data-io.js";
+import { EXIT } from "../exit-codes.js";
+import { formatTime } from "../format/time.js";
+import { parseLayout, parseReason, parseTime } from "../pstore-options.js";
+import { openStore } from "../pstore-part.js";
+import { operand, withDevice } from "../session.js";
+
+/** No kernel log buffer is larger (CONFIG_LOG_BUF_SHIFT is at most 25). */
+const MAX_LOG_BYTES = 32 * 1024 * 1024;
+
+/** `pstore write FILE|-`: a record, written so that a power cut leaves the old records or the new one. */
+export const run: RunVerb = async (context, operands, flags) => {
+  const path = operand(operands, 0, "file");
+  const layout = parseLayout(flags["layout"]);
+  const time = parseTime(flags["time"]);
+  const reason = parseReason(flags["reason"]);
+  const text = await readLog(context, path);
+  await withDevice(context, "write", async (device) => {
+    const options = layout === undefined ? {} : { layout };
+    const { store, part } = await openStore(context, flags, device, "write", options);
+    const request = {
+      text,
+      reason,
+      compress: compressMode(flags),
+      ...(time === undefined ? {} : { time }),
+    };
+    const { dryRun } = context.settings;
+    const report = dryRun ? (await store.planAppend(request)).report : await store.append(request);
+    await tell(context, report, part.description);
+  });
+  return EXIT.ok;
+};
+
+async function readLog(context: Context, path: string): Promise<Uint8Array> {
+  const source = await openSource(context.io, path, MAX_LOG_BYTES);
+  try {
+    if (source.size === 0) throw new UsageError(`${path === "-" ? "stdin" : path} is empty`);
+    if (source.size > MAX_LOG_BYTES)
+      throw new UsageError(`${path} is larger than any kernel log (${source.size} bytes)`);
+    const text = new Uint8Array(source.size);
+    await source.read(text);
+    return text;
+  } finally {
+    await source.close();
+  }
+}
+
+function compressMode({ compress }: VerbFlags): CompressMode {
+  if (compress === undefined) return "auto";
+  return compress === true ? "always" : "never";
+}
+
+async function tell(context: Context, report: AppendReport, where: string): Promise<void> {
+  const { dryRun, json } = context.settings;
+  if (json) {
+    const { time, raisedFrom, zone, replaced, hiddenBehind, ...plain } = report;
+    await writeJson(context, "pstore-write", {
+      ...plain,
+      zone: zone.index,
+      offset: zone.offset,
+      time: formatTime(time),
+      raisedFrom: raisedFrom === undefined ? null : formatTime(raisedFrom),
+      replaced: replaced === undefined ? null : { ...replaced, time: formatTime(replaced.time) },
+      hiddenBehind: hiddenBehind?.index ?? null,
+      dryRun,
+    });
+  } else {
+    await context.io.writeOut(summary(report, where, dryRun));
+  }
+  for (const line of remarks(report)) note(context, line);
+}
+
+function summary(report: AppendReport, where: string, dryRun: boolean): string {
+  const { name, reason, counter, time, compressed, storedBytes, textBytes } = report;
+  const how = compressed ? `${textBytes} bytes in ${storedBytes}` : `${storedBytes} bytes`;
+  const verb = dryRun ? "would write" : "wrote";
+  return `${verb} ${name} (${reason} #${counter}, ${formatTime(time)}, ${how}) to ${where}\n`;
+}
+
+function remarks(report: AppendReport): string[] {
+  const { raisedFrom, droppedLines, droppedBytes, addedDumpLine, replaced, hiddenBehind } = report;
+  return [
+    ...(raisedFrom === undefined
+      ? []
+      : [`note: the time was raised from ${formatTime(raisedFrom)}: a newer record is there`]),
+    ...(droppedLines === 0
+      ? []
+      : [`note: the oldest ${droppedLines} lines (${droppedBytes} bytes) did not fit`]),
+    ...(addedDumpLine ? ["note: the line that a kernel puts in front of a dump was added"] : []),
+    ...(replaced === undefined
+      ? []
+      : [`note: no zone was free: ${replaced.reason} #${replaced.counter} went`]),
+    ...(hiddenBehind === undefined
+      ? []
+      : [
+          `warning: a kernel stops its listing at the damaged ${hiddenBehind.type} zone ${hiddenBehind.index} and will not show this record`,
+        ]),
+  ];
+}

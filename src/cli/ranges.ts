@@ -1,0 +1,38 @@
+import {
+  BLOCK_SIZE,
+  type BlockDevice,
+  parseRange,
+  type ResolvedPart,
+  resolvePart,
+} from "../index.js";
+import { UsageError } from "../util/errors.js";
+import { type Context, note } from "./context.js";
+import type { DataSource } from "./data-io.js";
+
+/** Resolves the RANGE of a verb. `-p` makes it relative to a partition. @throws BlockError */
+export async function openRange(
+  context: Context,
+  device: BlockDevice,
+  text: string,
+): Promise<ResolvedPart> {
+  const range = await resolvePart(device, parseRange(text));
+  for (const { message } of range.findings) note(context, `warning: ${message}`);
+  return range;
+}
+
+/** How many blocks of a range a file fills. @throws UsageError if it is no whole number of blocks, empty, or larger than the range */
+export function blocksOf(source: DataSource, path: string, range: ResolvedPart): number {
+  const blocks = source.size / BLOCK_SIZE;
+  if (!Number.isInteger(blocks) || blocks === 0) {
+    throw new UsageError(`${path} has ${source.size} bytes, which is no whole number of blocks`, {
+      details: { bytes: source.size },
+      hint: "pad it to a multiple of 512: truncate -s %512 FILE",
+    });
+  }
+  if (blocks > range.blockCount) {
+    throw new UsageError(`${path} is larger than ${range.description}`, {
+      details: { bytes: source.size, rangeBytes: range.blockCount * BLOCK_SIZE },
+    });
+  }
+  return blocks;
+}
