@@ -90,7 +90,8 @@ async function readCopy(
   lba: number,
   deadline: Deadline | undefined,
 ): Promise<GptCopy | string> {
-  if (lba >= device.blockCount) return "behind the end of the device";
+  if (lba >= device.blockCount)
+    return lba === GPT_PRIMARY_LBA ? NO_SIGNATURE : "behind the end of the device";
   const header = decodeGptHeader(await readBlocks(device, lba, 1, deadline), lba);
   if (typeof header === "string") return header;
   const blocks = arrayBlocks(header);

@@ -10,6 +10,7 @@ import {
   PstoreStore,
   type RecordLayout,
   type RecordTime,
+  type StoredRecord,
 } from "../index.js";
 import { UsageError } from "../util/errors.js";
 import { type Context, note, type VerbFlags } from "./context.js";
@@ -66,9 +67,10 @@ export function noteWarnings(context: Context, scan: PartitionScan): void {
   for (const { message } of scan.warnings) note(context, `warning: ${message}`);
 }
 
-/** 7 if a record is torn, salvaged or undecodable, or a zone damaged; else 0. */
-export function exitOfScan(scan: PartitionScan): ExitCode {
-  return scan.records.some(({ state }) => state === "torn") ? EXIT.differs : EXIT.ok;
+/** 7 if one of the records is torn or salvaged, else 0. */
+export function exitOfScan(records: readonly StoredRecord[]): ExitCode {
+  const isDamaged = records.some(({ state }) => state === "torn" || state === "salvaged");
+  return isDamaged ? EXIT.differs : EXIT.ok;
 }
 
 /** `2026-01-02T03:04:05.123456789Z`; outside of what a date can say, the bare seconds. */

@@ -10,7 +10,7 @@ import type { OpenedDevice, OpenOptions } from "./types.js";
  * Reads a cassette file.
  * @throws UsageError if it cannot be read; TransportError CASSETTE_VERSION, CASSETTE_DAMAGED
  */
-export async function loadCassette(path: string): Promise<Cassette> {
+export async function readCassette(path: string): Promise<Cassette> {
   let text: string;
   try {
     text = await readFile(path, "utf8");
@@ -24,10 +24,10 @@ export async function loadCassette(path: string): Promise<Cassette> {
 
 /**
  * `replay:FILE`: the recorded traffic stands for adapter and card. Speed, CRC checking and wiring are those of the recording.
- * @throws what {@link loadCassette} and opening a card throw; TransportError CASSETTE_MISMATCH
+ * @throws what {@link readCassette} and opening a card throw; TransportError CASSETTE_MISMATCH
  */
 export async function openReplay(path: string, options: OpenOptions): Promise<OpenedDevice> {
-  const { header, events } = await loadCassette(path);
+  const { header, events } = await readCassette(path);
   const player = new CassettePlayer({ header, events });
   const { channel, hardwareWait, crc, speedHz } = header.capabilities;
   const { speedHz: _, ...others } = options;

@@ -34,7 +34,8 @@ export async function openSimBench(options: SimBenchOptions): Promise<SimBench> 
   try {
     const flash = new FileFlash(path, { readOnly });
     const card = createCardModel(flash, sim.card);
-    if (sim.cut !== undefined) card.cutPowerAt(sim.cut.atByte, sim.cut.state);
+    if (sim.cut?.at === "byte") card.cutPowerAt(sim.cut.number, sim.cut.state);
+    if (sim.cut?.at === "write") card.cutPowerAtWrite(sim.cut.number, sim.cut.state);
     const adapter = createFtdiModel({
       clock,
       spi: card,

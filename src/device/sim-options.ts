@@ -13,8 +13,10 @@ export interface SimOptions {
   readonly roundTripUs: number | undefined;
   /** MISO also on GPIOL1, and the driver uses it; where the chip's wait stops. */
   readonly hardwareWait: "byte" | "clock" | undefined;
-  /** Power goes at this clocked byte. */
-  readonly cut: { readonly atByte: number; readonly state: CutState } | undefined;
+  /** Power goes at this clocked byte, or while this written sector (from 1) is being programmed. */
+  readonly cut:
+    | { readonly at: "byte" | "write"; readonly number: number; readonly state: CutState }
+    | undefined;
   readonly card: Partial<CardModelOptions>;
 }
 
@@ -75,8 +77,10 @@ const OPTIONS: Readonly<Record<string, Parse>> = {
   },
   cut: (draft, name, text) => {
     const [at = "", state = "old"] = text.split(":", 2);
+    const write = at.startsWith("w");
     draft.cut = {
-      atByte: count(name, at),
+      at: write ? "write" : "byte",
+      number: count(name, write ? at.slice(1) : at),
       state: oneOf(name, state, ["old", "new", "first-half", "second-half"] as const),
     };
   },

@@ -113,6 +113,17 @@ describe("what is stored", () => {
     expect(prepared.droppedBytes + prepared.textBytes).toBe(log.length + 14);
   });
 
+  test("the limit itself is still within it", () => {
+    const log = `first\n${"x".repeat(8986 - 14 - 7)}\n`;
+    expect(prepare(log)).toMatchObject({ compressed: true, textBytes: 8986, droppedLines: 0 });
+    expect(prepare(`+${log}`)).toMatchObject({ droppedLines: 1, droppedBytes: 7 });
+  });
+
+  test("as it is, if deflating would keep no more lines", () => {
+    const log = `${noise(12_000)}\n<0>[    1.000000] ${"the end ".repeat(20)}\n`;
+    expect(prepare(log)).toMatchObject({ compressed: false, droppedLines: 1 });
+  });
+
   test("never: the newest whole lines that fit as they are", () => {
     const log = logOf(300);
     const prepared = prepare(log, { compress: "never" });

@@ -159,6 +159,7 @@ describe("second of a new record", () => {
     ["the largest on disk", [header(50n), undefined], 1, 9n, 50n],
     ["one more if a later zone has it", [undefined, header(50n)], 0, 9n, 51n],
     ["one more if a later zone has the time wanted", [undefined, header(50n)], 0, 50n, 51n],
+    ["not for the zone itself", [header(50n), undefined], 0, 9n, 50n],
     ["not for an earlier zone", [header(50n), undefined], 1, 50n, 50n],
     ["before 1970 nothing wins: 0", [undefined, undefined], 0, -7n, 0n],
   ] as const)("%s", (_name, counted, index, wanted, seconds) => {

@@ -1,15 +1,16 @@
-import type { ResolvedPart } from "../../index.js";
-import { type CheckReport, checkPartition } from "../../index.js";
-import { type RunVerb, writeJson } from "../context.js";
+import { type CheckReport, checkPartition, openPart, type ResolvedPart } from "../../index.js";
+import { note, type RunVerb, writeJson } from "../context.js";
 import { EXIT, type ExitCode } from "../exit-codes.js";
 import { formatPairs } from "../format/table.js";
-import { openPstorePart } from "../pstore-part.js";
+import { openGeometry } from "../geometry.js";
 import { withDevice } from "../session.js";
 
-/** `pstore check`: findings, and what to tell a kernel. Exit 7 for damage, or what a kernel would not take. */
-export const run: RunVerb = (context, _operands, flags) =>
-  withDevice(context, "read", async (device): Promise<ExitCode> => {
-    const { view, part, geometry } = await openPstorePart(context, flags, device, "read");
+/** `pstore check`: findings, and what to tell a kernel. Exit 7 for damage, 4 if a kernel refuses the sizes. */
+export const run: RunVerb = (context) =>
+  withDevice(context, "read", async ({ block }): Promise<ExitCode> => {
+    const { view, part, notes } = await openPart(block, context.settings.part);
+    for (const text of notes) note(context, text);
+    const geometry = await openGeometry(context, view, "read");
     const blkdev = blkdevOf(part, context.settings.part);
     const report = await checkPartition(view, geometry, blkdev === undefined ? {} : { blkdev });
     if (context.settings.json)
@@ -39,10 +40,9 @@ function reportText({ findings, kernel, zones }: CheckReport, part: ResolvedPart
   return `${formatPairs(pairs)}${lines.join("")}${lines.length === 0 ? "nothing wrong found\n" : ""}`;
 }
 
-function exitOfReport({ findings, damaged }: CheckReport): ExitCode {
+function exitOfReport({ findings, damaged, parametersFit }: CheckReport): ExitCode {
   const codes = new Set(findings.map(({ code }) => code));
   if (codes.has("geometry-invalid")) return EXIT.usage;
-  if (codes.has("no-room")) return EXIT.inaccessible;
-  const isBad = damaged || findings.some(({ severity }) => severity === "error");
-  return isBad ? EXIT.differs : EXIT.ok;
+  if (damaged) return EXIT.differs;
+  return parametersFit ? EXIT.ok : EXIT.inaccessible;
 }

@@ -3,9 +3,9 @@ import { join } from "node:path";
 import { extractFiles, PstoreError, type RecordTime, shownRecords } from "../../index.js";
 import { errorCode, IoError, RefusedError, UsageError } from "../../util/errors.js";
 import { type Context, note, type RunVerb, writeJson } from "../context.js";
-import type { ExitCode } from "../exit-codes.js";
-import { exitOf, openStore, scanOptions, tellWarnings } from "../pstore-part.js";
-import { operand, withDevice } from "../session.js";
+import { exitOfScan, noteWarnings, withStore } from "../pstore-session.js";
+import { operand } from "../session.js";
+import { symbolOptions } from "../symbols.js";
 
 /** A file to be written, and what is there already. */
 interface Target {
@@ -17,16 +17,13 @@ interface Target {
 }
 
 /** `pstore extract DIR`: the files that a kernel shows. Nothing is written if one that differs is there, unless `--yes`. */
-export const run: RunVerb = (context, operands, flags) =>
-  withDevice(context, "read", async (device): Promise<ExitCode> => {
-    const folder = operand(operands, 0, "dir");
-    const { clock } = device;
-    const options = await clock.outside(scanOptions(flags));
-    const { store, part } = await openStore(context, flags, device, "read");
-    const scan = await store.list(options);
-    tellWarnings(context, scan);
+export const run: RunVerb = (context, operands, flags) => {
+  const folder = operand(operands, 0, "dir");
+  return withStore(context, "read", flags, async ({ store, part, device: { clock } }) => {
+    const scan = await store.list(await clock.outside(symbolOptions(flags)));
+    noteWarnings(context, scan);
     const records = shownRecords(scan);
-    if (records.length === 0) throw nothing(part.description);
+    if (records.length === 0) throw nothing(part.part.description);
     const targets: Target[] = [];
     for await (const file of extractFiles(scan, records)) {
       const path = join(folder, file.name);
@@ -35,8 +32,9 @@ export const run: RunVerb = (context, operands, flags) =>
     refuseOverwriting(context, targets);
     if (!context.settings.dryRun) await clock.outside(writeAll(folder, targets));
     await report(context, folder, targets);
-    return exitOf(records);
+    return exitOfScan(records);
   });
+};
 
 function nothing(where: string): PstoreError {
   return new PstoreError("PSTORE_NOT_FOUND", `there are no records on ${where}`, {

@@ -1,24 +1,20 @@
 import type { StoredRecord } from "../../index.js";
 import { note, type RunVerb, writeJson } from "../context.js";
-import type { ExitCode } from "../exit-codes.js";
 import { formatTable } from "../format/table.js";
-import { formatTime, formatTimeShort } from "../format/time.js";
-import { exitOf, openStore, tellWarnings } from "../pstore-part.js";
-import { withDevice } from "../session.js";
+import { exitOfScan, formatTime, noteWarnings, withStore } from "../pstore-session.js";
 
 const HEADER = ["NAME", "REASON", "TIME (UTC)", "BYTES", "STORED", "COMPRESSION", "STATE"];
 
 /** `pstore list`: all records, erased ones too. Exit 7 if one of them is torn. */
 export const run: RunVerb = (context, _operands, flags) =>
-  withDevice(context, "read", async (device): Promise<ExitCode> => {
-    const { store, geometry, part } = await openStore(context, flags, device, "read");
+  withStore(context, "read", flags, async ({ store, geometry, part }) => {
     const scan = await store.list();
     if (context.settings.json)
       await writeJson(context, "pstore-list", { geometry, records: scan.records.map(recordJson) });
     else await context.io.writeOut(formatTable(scan.records.map(row), HEADER));
-    tellWarnings(context, scan);
-    if (scan.records.length === 0) note(context, `no records on ${part.description}`);
-    return exitOf(scan.records);
+    noteWarnings(context, scan);
+    if (scan.records.length === 0) note(context, `no records on ${part.part.description}`);
+    return exitOfScan(scan.records);
   });
 
 function row(record: StoredRecord): string[] {
@@ -26,7 +22,7 @@ function row(record: StoredRecord): string[] {
   return [
     name,
     header === undefined ? "-" : `${reason} #${header.counter}`,
-    mtime === undefined ? "-" : formatTimeShort(mtime),
+    mtime === undefined ? "-" : formatTime(mtime).replace(/\.\d+Z$/, "Z"),
     String(textBytes ?? "-"),
     String(storedBytes),
     compression,

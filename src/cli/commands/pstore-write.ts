@@ -3,10 +3,9 @@ import { UsageError } from "../../util/errors.js";
 import { type Context, note, type RunVerb, type VerbFlags, writeJson } from "../context.js";
 import { openSource } from "../data-io.js";
 import { EXIT } from "../exit-codes.js";
-import { formatTime } from "../format/time.js";
-import { parseLayout, parseReason, parseTime } from "../pstore-options.js";
-import { openStore } from "../pstore-part.js";
-import { operand, withDevice } from "../session.js";
+import { parseReason, parseTime } from "../pstore-options.js";
+import { formatTime, withStore } from "../pstore-session.js";
+import { operand } from "../session.js";
 
 /** No kernel log buffer is larger (CONFIG_LOG_BUF_SHIFT is at most 25). */
 const MAX_LOG_BYTES = 32 * 1024 * 1024;
@@ -14,13 +13,10 @@ const MAX_LOG_BYTES = 32 * 1024 * 1024;
 /** `pstore write FILE|-`: a record, written so that a power cut leaves the old records or the new one. */
 export const run: RunVerb = async (context, operands, flags) => {
   const path = operand(operands, 0, "file");
-  const layout = parseLayout(flags["layout"]);
   const time = parseTime(flags["time"]);
   const reason = parseReason(flags["reason"]);
   const text = await readLog(context, path);
-  await withDevice(context, "write", async (device) => {
-    const options = layout === undefined ? {} : { layout };
-    const { store, part } = await openStore(context, flags, device, "write", options);
+  await withStore(context, "write", flags, async ({ store }) => {
     const request = {
       text,
       reason,
@@ -29,7 +25,7 @@ export const run: RunVerb = async (context, operands, flags) => {
     };
     const { dryRun } = context.settings;
     const report = dryRun ? (await store.planAppend(request)).report : await store.append(request);
-    await tell(context, report, part.description);
+    await tell(context, report);
   });
   return EXIT.ok;
 };
@@ -53,7 +49,7 @@ function compressMode({ compress }: VerbFlags): CompressMode {
   return compress === true ? "always" : "never";
 }
 
-async function tell(context: Context, report: AppendReport, where: string): Promise<void> {
+async function tell(context: Context, report: AppendReport): Promise<void> {
   const { dryRun, json } = context.settings;
   if (json) {
     const { time, raisedFrom, zone, replaced, hiddenBehind, ...plain } = report;
@@ -66,18 +62,19 @@ async function tell(context: Context, report: AppendReport, where: string): Prom
       replaced: replaced === undefined ? null : { ...replaced, time: formatTime(replaced.time) },
       hiddenBehind: hiddenBehind?.index ?? null,
       dryRun,
+      verified: !dryRun,
     });
   } else {
-    await context.io.writeOut(summary(report, where, dryRun));
+    await context.io.writeOut(summary(report, dryRun));
   }
   for (const line of remarks(report)) note(context, line);
 }
 
-function summary(report: AppendReport, where: string, dryRun: boolean): string {
+function summary(report: AppendReport, dryRun: boolean): string {
   const { name, reason, counter, time, compressed, storedBytes, textBytes } = report;
-  const how = compressed ? `${textBytes} bytes in ${storedBytes}` : `${storedBytes} bytes`;
-  const verb = dryRun ? "would write" : "wrote";
-  return `${verb} ${name} (${reason} #${counter}, ${formatTime(time)}, ${how}) to ${where}\n`;
+  const packed = compressed ? `deflated to ${storedBytes}` : "raw";
+  const what = `${name}: ${reason} ${counter}, ${textBytes} bytes (${packed}), ${formatTime(time)}`;
+  return dryRun ? `would write ${what}\n` : `wrote ${what}; read back and verified\n`;
 }
 
 function remarks(report: AppendReport): string[] {

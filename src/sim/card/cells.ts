@@ -28,6 +28,8 @@ export class Cells {
   readonly #wrap: number;
   #inFlight: InFlight[] = [];
   #journal: CellEvent[] | undefined;
+  /** Sectors taken for programming so far. */
+  accepted = 0;
   /** Writes a sector has seen. */
   readonly wear: Map<number, number> = new Map();
 
@@ -52,6 +54,7 @@ export class Cells {
         data: data.slice(at, at + SECTOR),
       };
       this.#inFlight.push(one);
+      this.accepted++;
       this.#journal?.push({ kind: "accept", atByte, ...one });
     }
   }

@@ -42,6 +42,7 @@ export class SdCardModel implements SpiDevice {
   /** FF bytes since the last response byte: a command needs one in front (NRC). */
   #quiet = 1;
   #cut: { readonly atByte: number; readonly state: CutState } | undefined;
+  #cutAtWrite: { readonly accepted: number; readonly state: CutState } | undefined;
 
   constructor(flash: FlashStore, options: Partial<CardModelOptions> = {}, cid?: Uint8Array) {
     this.options = { ...DEFAULT_CARD, ...options };
@@ -93,6 +94,11 @@ export class SdCardModel implements SpiDevice {
   /** Power goes when byte number `atByte` (from now on, counting from 0) would be clocked. */
   cutPowerAt(atByte: number, state: CutState): void {
     this.#cut = { atByte: this.#core.clockedBytes + atByte, state };
+  }
+
+  /** Power goes as soon as the sector number `count` (from now on, counting from 1) is being programmed. */
+  cutPowerAtWrite(count: number, state: CutState): void {
+    this.#cutAtWrite = { accepted: this.#core.cells.accepted + count, state };
   }
 
   /** From here on the changes of the cells are written down. */
@@ -288,6 +294,10 @@ export class SdCardModel implements SpiDevice {
     if (miso !== undefined) miso[at] = sent ?? IDLE;
     this.#core.clockedBytes++;
     if (this.#listens) this.#take(byte, sent !== undefined);
+    if (this.#cutAtWrite !== undefined && this.#core.cells.accepted >= this.#cutAtWrite.accepted) {
+      this.#powerOff(this.#cutAtWrite.state);
+      this.#cutAtWrite = undefined;
+    }
   }
 
   /** Ends what time has ended. */
