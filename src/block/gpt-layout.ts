@@ -56,9 +56,9 @@ export function existingLayout(disk: GptDisk, deviceBlocks: number): GptLayout {
   const { header, array } = disk.inUse;
   const blocks = arrayBlocks(header);
   const oldEnd = disk.source === "primary" ? header.alternateLba : header.myLba;
-  if (header.lastUsableLba > last) throw tooSmall(header, deviceBlocks);
   const kept = disk.backup?.header.myLba === last ? disk.backup.header.entriesLba : undefined;
   const backupEntries = kept ?? last - blocks;
+  if (oldEnd > last && header.lastUsableLba >= backupEntries) throw tooSmall(header, deviceBlocks);
   const primary: GptHeader = {
     ...header,
     myLba: GPT_PRIMARY_LBA,

@@ -55,7 +55,7 @@ export function withStore<T>(
 function layoutOf(flags: VerbFlags): RecordLayout | undefined {
   const name = flags["layout"];
   if (name === undefined) return undefined;
-  const layout = LAYOUTS[String(name)];
+  const layout = Object.hasOwn(LAYOUTS, String(name)) ? LAYOUTS[String(name)] : undefined;
   if (layout !== undefined) return layout;
   throw new UsageError(`'${String(name)}' is no record layout`, {
     hint: `it is one of ${Object.keys(LAYOUTS).join(", ")}`,

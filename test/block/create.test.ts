@@ -10,11 +10,13 @@ import { makeMbrEntry, withMbrEntry } from "../../src/block/mbr.js";
 import { type PartitionEntry, readTable } from "../../src/block/table.js";
 import { EXIT_OF_ERROR } from "../../src/cli/exit-codes.js";
 import {
+  entryOf,
   errorOf,
   type FixtureName,
   fixedRandom,
   fixtureDevice,
   realCard,
+  rewriteEntry,
   SparseDevice,
 } from "./support.js";
 
@@ -153,7 +155,7 @@ describe("a GPT that is there", () => {
   const Cases: readonly [FixtureName, { number: number; startLba: number }][] = [
     ["gpt-128", { number: 4, startLba: 32_768 }],
     ["gpt-16", { number: 4, startLba: 24_576 }],
-    ["gpt-holes", { number: 2, startLba: 40_960 }],
+    ["gpt-holes", { number: 2, startLba: 8192 }],
     ["gpt-moved", { number: 2, startLba: 16_384 }],
     ["gpt-hybrid", { number: 3, startLba: 16_384 }],
   ];
@@ -248,6 +250,28 @@ function arrayAt(device: SparseDevice, base: number, length: number): Uint8Array
   return Uint8Array.from(bytes.flat());
 }
 
+describe("a GPT that must not be touched", () => {
+  test.each([
+    ["the primary array reaches into it", { firstUsableLba: 20 }],
+    ["the backup array lies in it", { lastUsableLba: 131_050 }],
+  ])("for the usable range: %s", async (_, fields) => {
+    const device = fixtureDevice("gpt-128");
+    rewriteEntry(device, entryOf(device, 1), fields);
+    expect(await errorOf(plan(device))).toMatchObject({
+      code: "TABLE_DAMAGED",
+      message: "the GPT keeps its entries where it lets partitions be: it is not changed",
+    });
+  });
+
+  test("an entry without a sane range keeps its number, and costs no room", async () => {
+    const device = fixtureDevice("gpt-128");
+    rewriteEntry(device, { ...entryOf(device, 3), firstLba: 9n, lastLba: 5n });
+    const made = await create(device);
+    expect(made.entry.number).toBe(4);
+    expect(entryOf(device, 3)).toMatchObject({ firstLba: 9n, lastLba: 5n });
+  });
+});
+
 describe("a GPT with damage is repaired with it", () => {
   test("the primary: written first, for the backup is the good copy", async () => {
     const device = fixtureDevice("gpt-128");
@@ -304,10 +328,11 @@ describe("a GPT with damage is repaired with it", () => {
     expect(view.getUint32(446 + 12, true)).toBe(262_143);
   });
 
-  test.each([131_060, 100_000])("cut off at %d blocks", async (blockCount) => {
+  test.each([131_060, 131_071, 100_000])("cut off at %d blocks: left alone", async (blockCount) => {
     const device = fixtureDevice("gpt-128").copy({ blockCount });
     expect(await errorOf(plan(device))).toMatchObject({
-      code: blockCount === 100_000 ? "IMAGE_INVALID" : "TABLE_DAMAGED",
+      code: "IMAGE_INVALID",
+      message: "the device is smaller than its partition table says",
     });
   });
 

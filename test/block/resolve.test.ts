@@ -1,13 +1,6 @@
 import { describe, expect, test } from "@jest/globals";
 import { type BlockDevice, MemoryBlockDevice } from "../../src/block/device.js";
 import {
-  decodeGptEntries,
-  decodeGptHeader,
-  encodeGptHeader,
-  type GptEntry,
-  withGptEntry,
-} from "../../src/block/gpt.js";
-import {
   type DefaultPart,
   type ResolvedPart,
   resolveDefaultPart,
@@ -16,8 +9,14 @@ import {
 } from "../../src/block/resolve.js";
 import { parsePartSelector } from "../../src/block/selector.js";
 import { EXIT_OF_ERROR } from "../../src/cli/exit-codes.js";
-import { concatBytes } from "../../src/util/bytes.js";
-import { errorOf, fixtureDevice, realCard, SparseDevice } from "./support.js";
+import {
+  entryOf,
+  errorOf,
+  fixtureDevice,
+  realCard,
+  rewriteEntry,
+  SparseDevice,
+} from "./support.js";
 
 function resolve(device: BlockDevice, text: string): Promise<ResolvedPart> {
   return resolvePart(device, parsePartSelector(text));
@@ -124,11 +123,7 @@ describe("a PART on other tables", () => {
   test("a label that two partitions have", async () => {
     const device = fixtureDevice("gpt-128");
     const entry = { ...entryOf(device, 3), label: "pstore" };
-    for (const [headerLba, entriesLba] of [
-      [1, 2],
-      [131_071, 131_039],
-    ] as const)
-      rewrite(device, headerLba, entriesLba, entry);
+    rewriteEntry(device, entry);
     for (const work of [resolve(device, "label=pstore"), fallback(device, false)])
       expect(await errorOf(work)).toMatchObject({
         code: "PART_AMBIGUOUS",
@@ -206,28 +201,3 @@ describe("a device without a table", () => {
     expect(EXIT_OF_ERROR.TABLE_NONE).toBe(9);
   });
 });
-
-function entriesAt(device: SparseDevice, lba: number): Uint8Array {
-  return concatBytes(Array.from({ length: 32 }, (_, at) => device.sector(lba + at)));
-}
-
-function entryOf(device: SparseDevice, number: number): GptEntry {
-  const entry = decodeGptEntries(entriesAt(device, 2), 128).find((one) => one.number === number);
-  if (entry === undefined) throw new Error(`no entry ${number}`);
-  return entry;
-}
-
-/** Replaces one entry of one copy, checksums included. */
-function rewrite(
-  device: SparseDevice,
-  headerLba: number,
-  entriesLba: number,
-  entry: GptEntry,
-): void {
-  const array = withGptEntry(entriesAt(device, entriesLba), 128, entry);
-  for (let at = 0; at < 32; at++)
-    device.set(entriesLba + at, array.subarray(at * 512, at * 512 + 512));
-  const header = decodeGptHeader(device.sector(headerLba), headerLba);
-  if (typeof header === "string") throw new Error(header);
-  device.set(headerLba, encodeGptHeader(header, array));
-}

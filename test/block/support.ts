@@ -8,6 +8,15 @@ import {
   checkRange,
   checkWritable,
 } from "../../src/block/device.js";
+import {
+  decodeGptEntries,
+  decodeGptHeader,
+  encodeGptHeader,
+  type GptEntry,
+  type GptHeader,
+  withGptEntry,
+} from "../../src/block/gpt.js";
+import { concatBytes } from "../../src/util/bytes.js";
 import { createRandom, type RandomSource } from "../../src/util/random.js";
 
 const DATA = join(__dirname, "..", "data");
@@ -160,6 +169,39 @@ export function tableFixture(name: FixtureName): TableFixture {
 export function fixtureDevice(name: FixtureName, hints?: BlockGeometryHints): SparseDevice {
   const { blockCount, sectors } = tableFixture(name);
   return new SparseDevice(blockCount, { sectors, ...(hints === undefined ? {} : { hints }) });
+}
+
+function headerAt(device: SparseDevice, lba: number): GptHeader {
+  const header = decodeGptHeader(device.sector(lba), lba);
+  if (typeof header === "string") throw new Error(header);
+  return header;
+}
+
+function entriesAt(device: SparseDevice, { entriesLba }: GptHeader): Uint8Array {
+  return concatBytes(Array.from({ length: 32 }, (_, at) => device.sector(entriesLba + at)));
+}
+
+/** An entry of a device with 128 entries of 128 bytes. */
+export function entryOf(device: SparseDevice, number: number): GptEntry {
+  const array = entriesAt(device, headerAt(device, 1));
+  const entry = decodeGptEntries(array, 128).find((one) => one.number === number);
+  if (entry === undefined) throw new Error(`no entry ${number}`);
+  return entry;
+}
+
+/** Replaces one entry in both copies, and fields of both headers; the checksums are right. */
+export function rewriteEntry(
+  device: SparseDevice,
+  entry: GptEntry,
+  fields: Partial<GptHeader> = {},
+): void {
+  for (const lba of [1, device.blockCount - 1]) {
+    const header = headerAt(device, lba);
+    const array = withGptEntry(entriesAt(device, header), 128, entry);
+    for (let at = 0; at < 32; at++)
+      device.set(header.entriesLba + at, array.subarray(at * 512, at * 512 + 512));
+    device.set(lba, encodeGptHeader({ ...header, ...fields }, array));
+  }
 }
 
 /** The card that a real board's image is made of (see the README of its folder). */

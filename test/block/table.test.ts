@@ -1,13 +1,21 @@
 import { describe, expect, test } from "@jest/globals";
 import { MemoryBlockDevice } from "../../src/block/device.js";
+import { encodeGptHeader, type GptEntry, newGptHeader, withGptEntry } from "../../src/block/gpt.js";
 import { isFreeSlot, makeMbrEntry, withMbrEntry } from "../../src/block/mbr.js";
-import { type FindingCode, type PartitionEntry, readTable } from "../../src/block/table.js";
 import {
+  type FindingCode,
+  type PartitionEntry,
+  type PartitionTable,
+  readTable,
+} from "../../src/block/table.js";
+import {
+  entryOf,
   errorOf,
   fixtureDevice,
   GPT_FIXTURES,
   MBR_FIXTURES,
   realCard,
+  rewriteEntry,
   SparseDevice,
   tableFixture,
 } from "./support.js";
@@ -202,6 +210,77 @@ function flip(device: SparseDevice, lba: number, at: number): void {
   sector[at] = (sector[at] ?? 0) ^ 1;
   device.set(lba, sector);
 }
+
+describe("entries that make no sense", () => {
+  const rewritten = async (fields: Partial<GptEntry>): Promise<PartitionTable> => {
+    const device = fixtureDevice("gpt-128");
+    rewriteEntry(device, { ...entryOf(device, 2), ...fields });
+    return readTable(device);
+  };
+
+  test.each([
+    ["ends before it begins", { firstLba: 100n, lastLba: 98n }],
+    ["behind 2^53", { firstLba: 2n ** 60n, lastLba: 2n ** 60n }],
+  ])("%s: left out, and said", async (_, fields) => {
+    const table = await rewritten(fields);
+    expect(table.entries.map(({ number }) => number)).toEqual([1, 3]);
+    expect(table.findings).toMatchObject([{ code: "entry-nonsense", numbers: [2] }]);
+  });
+
+  test("outside the usable blocks, over the table itself", async () => {
+    const table = await rewritten({ firstLba: 1n, lastLba: 5n });
+    expect(table.findings).toEqual([
+      {
+        code: "outside-usable",
+        message: "partition 2 lies outside the blocks that the table allows (34..131038)",
+        numbers: [2],
+      },
+    ]);
+  });
+
+  test("overlapping its neighbours", async () => {
+    const table = await rewritten({ firstLba: 10_000n, lastLba: 50_000n });
+    expect(table.findings.map(({ message }) => message)).toEqual([
+      "partitions 1 and 2 overlap",
+      "partitions 2 and 3 overlap",
+    ]);
+  });
+
+  test("two copies that differ: the primary counts", async () => {
+    const device = fixtureDevice("gpt-128");
+    const other = fixtureDevice("gpt-128");
+    rewriteEntry(other, { ...entryOf(other, 2), label: "old" });
+    for (let lba = 131_039; lba < 131_072; lba++) device.set(lba, other.sector(lba));
+    const table = await readTable(device);
+    expect(codes(table)).toEqual(["copies-differ"]);
+    expect(table.entries[1]?.label).toBe("pstore");
+  });
+
+  test("entries of 256 bytes: read, and said that Linux does not", async () => {
+    const device = new SparseDevice(4096);
+    const header = { ...newGptHeader(4096, GUID), entryCount: 4, entryBytes: 256 };
+    const array = withGptEntry(new Uint8Array(1024), 256, {
+      number: 3,
+      typeGuid: GUID,
+      uniqueGuid: GUID,
+      firstLba: 100n,
+      lastLba: 199n,
+      attributes: 0n,
+      label: "wide",
+    });
+    const backup = { ...header, myLba: 4095, alternateLba: 1, entriesLba: 4000 };
+    for (const { entriesLba, myLba, ...rest } of [header, backup]) {
+      device.set(entriesLba, array.subarray(0, 512));
+      device.set(entriesLba + 1, array.subarray(512));
+      device.set(myLba, encodeGptHeader({ entriesLba, myLba, ...rest }, array));
+    }
+    const table = await readTable(device);
+    expect(table.entries).toMatchObject([{ number: 3, startLba: 100, label: "wide" }]);
+    expect(codes(table)).toEqual(["no-protective-mbr", "entry-size"]);
+  });
+});
+
+const GUID = "6d6d6370-7374-4f72-8000-0000000000aa";
 
 describe("what is no GPT", () => {
   test("one that an MBR has replaced, both its copies still there", async () => {

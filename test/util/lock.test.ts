@@ -1,8 +1,18 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import fsPromises from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "@jest/globals";
+import {
+  afterAll,
+  afterEach,
+  beforeAll,
+  beforeEach,
+  describe,
+  expect,
+  jest,
+  test,
+} from "@jest/globals";
 import { transformFileSync } from "@swc/core";
 import { acquireLock } from "../../src/util/lock.js";
 
@@ -140,6 +150,35 @@ describe("one process", () => {
     writeFileSync(path, deadHolder());
     await lock.release();
     expect(readFileSync(path, "utf8")).toBe(deadHolder());
+  });
+
+  test.each(["EPERM", "ENOTSUP"])("on a file system without hard links (%s)", async (code) => {
+    const link = jest
+      .spyOn(fsPromises, "link")
+      .mockRejectedValue(Object.assign(new Error("no links here"), { code }));
+    try {
+      const lock = await acquireLock(path, "the thing");
+      await expect(acquireLock(path, "the thing")).rejects.toMatchObject({ code: "LOCKED" });
+      await lock.release();
+      writeFileSync(path, deadHolder());
+      const again = await acquireLock(path, "the thing");
+      expect(again.wasStale).toBe(true);
+      await again.release();
+      expect(link).toHaveBeenCalled();
+      expect(readdirSync(folder)).toEqual([]);
+    } finally {
+      link.mockRestore();
+    }
+  });
+
+  test("takers that died one after the other, without end", async () => {
+    let name = path;
+    for (let taker = 0; taker < 8; taker++) {
+      const nonce = `00112233445566${String(taker).padStart(2, "0")}`;
+      writeFileSync(name, `4194303 12345 ${nonce}\n`);
+      name = `${name}.${nonce}`;
+    }
+    await expect(acquireLock(path, "the thing")).rejects.toMatchObject({ code: "LOCKED" });
   });
 
   test("a folder that is not there", async () => {
