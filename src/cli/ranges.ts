@@ -9,7 +9,7 @@ import { UsageError } from "../util/errors.js";
 import { type Context, note } from "./context.js";
 import type { DataSource } from "./data-io.js";
 
-/** Resolves the RANGE of a verb. `-p` makes it relative to a partition. @throws BlockError */
+/** Finds the RANGE of a verb on the device; what is odd about the partition table goes to stderr. @throws BlockError */
 export async function openRange(
   context: Context,
   device: BlockDevice,

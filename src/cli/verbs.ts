@@ -162,6 +162,7 @@ export const VERBS: readonly Verb[] = [
     name: "trace show",
     operands: "<cassette>",
     summary: "print recorded traffic, decoded down to card commands",
+    options: [flag("level", "--level <level>", "usb, chip, spi or card (card)")],
     load: () => import("./commands/trace-show.js"),
   },
   {
