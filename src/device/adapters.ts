@@ -28,6 +28,7 @@ export const ANY_ADAPTER: AdapterSpec = {
   serialNumber: undefined,
   portPath: undefined,
   channel: undefined,
+  hardwareWait: false,
 };
 
 const POLL_US = 250_000;
@@ -105,6 +106,7 @@ export async function openAdapter(
       options,
       deviceString: name,
       channel: channel.name,
+      hardwareWait: spec.hardwareWait,
     });
     const close = (): Promise<void> => stack.close().finally(() => lock.release());
     return {

@@ -14,6 +14,8 @@ export type DeviceSpec =
       readonly portPath: string | undefined;
       /** `A` or `B`; undefined: the chip's first. */
       readonly channel: string | undefined;
+      /** MISO is wired to GPIOL1 too, and the chip may wait for the card by itself. */
+      readonly hardwareWait: boolean;
     };
 
 /** What stands behind `?` in `sim:card.img?card=sdhc&ncr=8`. */
@@ -32,7 +34,19 @@ export function parseDeviceSpec(text: string): DeviceSpec {
   if (head === "image") return { kind: "image", path: required(text, rest) };
   if (head === "replay") return { kind: "replay", path: required(text, rest) };
   if (head === "sim") return parseSim(text, rest);
-  return parseAdapter(text, (head ?? "").toLowerCase(), rest);
+  return parseAdapterWithOptions(text);
+}
+
+/** Adapters have one option: `?wait=on`. */
+function parseAdapterWithOptions(text: string): DeviceSpec {
+  const [plain = "", query = ""] = text.split("?", 2);
+  const { wait = "off", ...others } = parseQuery(text, query);
+  const unknown = Object.keys(others)[0];
+  if (unknown !== undefined)
+    throw malformed(text, `an adapter has no option '${unknown}', only wait`);
+  if (wait !== "on" && wait !== "off") throw malformed(text, "wait is on or off");
+  const [head = "", ...tail] = plain.split(":");
+  return { ...parseAdapter(text, head.toLowerCase(), tail.join(":")), hardwareWait: wait === "on" };
 }
 
 function required(text: string, rest: string): string {
@@ -64,7 +78,9 @@ function parseQuery(text: string, query: string): SimOptionTexts {
   return options;
 }
 
-function parseAdapter(text: string, head: string, rest: string): DeviceSpec {
+type AdapterParts = Omit<Extract<DeviceSpec, { kind: "adapter" }>, "hardwareWait">;
+
+function parseAdapter(text: string, head: string, rest: string): AdapterParts {
   const { selector, channel } = splitChannel(rest === "" ? head : rest);
   if (head === "usb") {
     if (!/^\d+-\d+(\.\d+)*$/.test(selector)) throw malformed(text, "a port path looks like 1-3.4");

@@ -24,6 +24,7 @@ describe("device strings", () => {
     serialNumber: undefined,
     portPath: undefined,
     channel: undefined,
+    hardwareWait: false,
   };
 
   it.each([
@@ -40,6 +41,8 @@ describe("device strings", () => {
     ["ft2232h:FT7/b", { ...adapter, chip: "ft2232h", serialNumber: "FT7", channel: "B" }],
     ["ft2232h/A", { ...adapter, chip: "ft2232h", channel: "A" }],
     ["usb:1-3.4", { ...adapter, portPath: "1-3.4" }],
+    ["usb:1-3.4/A?wait=on", { ...adapter, portPath: "1-3.4", channel: "A", hardwareWait: true }],
+    ["ft232h?wait=off", { ...adapter, chip: "ft232h" }],
   ])("%s", (text, spec) => {
     expect(parseDeviceSpec(text)).toEqual(spec);
   });
