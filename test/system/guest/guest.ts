@@ -138,13 +138,7 @@ function diskArguments(disk: GuestDisk, index: number): string[] {
   const size = statSync(disk.image).size;
   if ((size & (size - 1)) !== 0)
     throw new Error(`QEMU's SD card wants a power of two, ${disk.image} has ${size} bytes`);
-  return [
-    ...drive,
-    "-device",
-    `sdhci-pci,id=sdhci${index}`,
-    "-device",
-    `sd-card,drive=disk${index},bus=sdhci${index}.sd-bus`,
-  ];
+  return [...drive, "-device", "sdhci-pci", "-device", `sd-card,drive=disk${index}`];
 }
 
 /** The files of each `pstore_files` call in a job's output, in order of the calls, keyed by the `MOUNTED` line before it. */
