@@ -35,6 +35,7 @@ export { type CheckReport, checkPartition } from "./pstore/check.js";
 export { reasonName, reasonNumber } from "./pstore/dmesg-head.js";
 export { type ExtractedFile, extractFiles, shownRecords } from "./pstore/extract.js";
 export type { Finding } from "./pstore/finding.js";
+export { holdsForeignData } from "./pstore/foreign-data.js";
 export { computeLayout, DEFAULT_GEOMETRY } from "./pstore/geometry.js";
 export type { CompressMode } from "./pstore/payload.js";
 export { type ScanOptions, scanPartition } from "./pstore/scan.js";
@@ -58,5 +59,18 @@ export {
   type RecordLayout,
   type RecordTime,
   type StoredRecord,
+  type Zone,
 } from "./pstore/types.js";
 export { plannedSectors, type WritePlan } from "./pstore/write-plan.js";
+export { BridgeError, CardError } from "./spi/errors.js";
+export { TransportError } from "./transport/types.js";
+export { type Clock, RealClock } from "./util/clock.js";
+export { type Deadline, deadlineIn } from "./util/deadline.js";
+export {
+  ERROR_CODES,
+  type ErrorCode,
+  MmcpstoreError,
+  RefusedError,
+  UsageError,
+} from "./util/errors.js";
+export { type Log, silentLog } from "./util/log.js";

@@ -102,6 +102,9 @@ export async function openSink(io: CliIo, path: string): Promise<DataSink> {
 }
 
 async function fileSink(path: string, hash: ReturnType<typeof createHash>): Promise<DataSink> {
+  const there = await stat(path).catch(() => undefined);
+  if (there?.isDirectory() === true)
+    throw new UsageError(`${path} is a directory`, { hint: "name a file, or - for stdout" });
   const partial = `${path}.part`;
   const file = await open(partial, "w").catch((cause: unknown) => {
     throw new UsageError(`${path} cannot be written (${errorCode(cause) ?? "error"})`, {

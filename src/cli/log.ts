@@ -1,3 +1,5 @@
+import { closeSync, openSync } from "node:fs";
+import { errorCode, UsageError } from "../util/errors.js";
 import { type Log, silentLog } from "../util/log.js";
 import type { Context } from "./context.js";
 
@@ -5,6 +7,7 @@ import type { Context } from "./context.js";
 export async function openLog(context: Context): Promise<Log> {
   const { logFile, verbose } = context.settings;
   if (logFile === undefined && !verbose) return silentLog;
+  if (logFile !== undefined) requireWritable(logFile);
   const { pino, destination, multistream } = await import("pino");
   const streams = [
     ...(verbose
@@ -30,6 +33,20 @@ export async function openLog(context: Context): Promise<Log> {
     multistream(streams),
   );
   return log;
+}
+
+function requireWritable(path: string): void {
+  try {
+    closeSync(openSync(path, "a"));
+  } catch (cause) {
+    throw new UsageError(
+      `the log file ${path} cannot be written (${errorCode(cause) ?? "error"})`,
+      {
+        cause,
+        hint: "name a file in a folder that is there and writable",
+      },
+    );
+  }
 }
 
 /** One JSON line of pino as text for a person. */

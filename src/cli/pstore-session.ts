@@ -16,6 +16,7 @@ import { UsageError } from "../util/errors.js";
 import { type Context, note, type VerbFlags } from "./context.js";
 import { EXIT, type ExitCode } from "./exit-codes.js";
 import { openGeometry } from "./geometry.js";
+import { requireWholeDevice } from "./ranges.js";
 import { type Access, withDevice } from "./session.js";
 
 /** The reserved partition of the command line, opened as a store. */
@@ -42,6 +43,7 @@ export function withStore<T>(
   return withDevice(context, access, async (device) => {
     const part = await openPart(device.block, context.settings.part);
     for (const text of part.notes) note(context, text);
+    if (access === "write") requireWholeDevice(part.part);
     const geometry = await openGeometry(context, part.view, access);
     const layout = layoutOf(flags);
     const store = new PstoreStore(part.view, geometry, device.clock, {

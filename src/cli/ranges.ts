@@ -1,6 +1,7 @@
 import {
   BLOCK_SIZE,
   type BlockDevice,
+  BlockError,
   parseRange,
   type ResolvedPart,
   resolvePart,
@@ -18,6 +19,22 @@ export async function openRange(
   const range = await resolvePart(device, parseRange(text));
   for (const { message } of range.findings) note(context, `warning: ${message}`);
   return range;
+}
+
+/** What says that the end of the device is missing: an image that was cut off. */
+const CUT_OFF = new Set(["device-too-small", "behind-end"]);
+
+/** @throws BlockError IMAGE_INVALID if the partition table says that the device was larger: nothing is written to a part of it */
+export function requireWholeDevice({ findings }: ResolvedPart): void {
+  const cut = findings.find(({ code }) => CUT_OFF.has(code));
+  if (cut === undefined) return;
+  throw new BlockError(
+    "IMAGE_INVALID",
+    `the device is smaller than its partition table says: ${cut.message}`,
+    {
+      hint: "was the image cut off while it was copied? It can be read, but is not written",
+    },
+  );
 }
 
 /** How many blocks of a range a file fills. @throws UsageError if it is no whole number of blocks, empty, or larger than the range */

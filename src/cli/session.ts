@@ -1,5 +1,6 @@
 import { tmpdir } from "node:os";
 import type { OpenedDevice } from "../device/types.js";
+import { CardError } from "../index.js";
 import { RealClock, type Timer } from "../util/clock.js";
 import { MmcpstoreError, RefusedError, UsageError } from "../util/errors.js";
 import { type Context, note } from "./context.js";
@@ -27,7 +28,7 @@ export async function withDevice<T>(
     const device = await ending.orEnd(openFromContext(context, access), async (late) =>
       late.close(),
     );
-    return await useAndClose(device, context, ending, use);
+    return await useAndClose(device, context, access, ending, use);
   } finally {
     ending.dispose();
   }
@@ -36,12 +37,14 @@ export async function withDevice<T>(
 async function useAndClose<T>(
   device: OpenedDevice,
   context: Context,
+  access: Access,
   ending: Ending,
   use: (device: OpenedDevice) => Promise<T>,
 ): Promise<T> {
   for (const text of device.notes) note(context, text);
   let result: T;
   try {
+    if (access === "write") refuseProtected(device);
     result = await ending.orEnd(use(device));
   } catch (error) {
     await device.close().catch((closing: unknown) => {
@@ -56,6 +59,19 @@ async function useAndClose<T>(
 /** A cassette that does not match explains every error that came of it. */
 function isMismatch(error: unknown): boolean {
   return error instanceof MmcpstoreError && error.code === "CASSETTE_MISMATCH";
+}
+
+function refuseProtected({ card }: OpenedDevice): void {
+  const protection = card?.identity.writeProtected ?? "no";
+  if (protection === "no") return;
+  throw new CardError(
+    "CARD_WRITE_PROTECTED",
+    `the card is write-protected (${protection}, by its CSD)`,
+    {
+      details: { protection },
+      hint: "it can be read; the protection is the card's own and no switch of this program",
+    },
+  );
 }
 
 function refuseReadOnly(context: Context): void {

@@ -64,6 +64,7 @@ const WEIGHT: Readonly<Record<ScanWarningCode, readonly [Severity, damage: boole
   "ring-start": ["error", true],
   "foreign-signature": ["error", false],
   "misplaced-signature": ["error", false],
+  "signature-gap": ["error", false],
   "record-past-zone": ["error", false],
   torn: ["error", true],
   salvaged: ["error", true],

@@ -12,8 +12,31 @@ const NEAR_BYTES = 1024 * 1024;
 const MAX_NEAR_BYTES = 8 * 1024 * 1024;
 /** A wrong geometry is wrong everywhere: so many examples are enough. */
 const MAX_OF_A_KIND = 8;
+/** Two records alone may have one or two zones between them that were lost: that is no proof yet. */
+const FEW_RECORDS_STEP = 4;
 /** Bytes at the end of a payload that are looked at: text and deflate both end in something. */
 const END_BYTES = 8;
+
+/**
+ * A kernel fills the dmesg zones from 0 without gaps. Where every signature stands at a multiple of several zones, the zones are really that
+ * much larger.
+ */
+function gapWarning(heads: readonly ZoneHead[]): ScanWarning[] {
+  // A single record stands anywhere.
+  const signed = heads.flatMap(({ zone, dmesg }) =>
+    dmesg !== undefined && dmesg.state !== "empty" ? [zone] : [],
+  );
+  const step = signed.reduce((divisor, { index }) => greatestCommonDivisor(divisor, index), 0);
+  const last = signed.at(-1);
+  if (last === undefined || signed.length < 2 || step < (signed.length > 2 ? 2 : FEW_RECORDS_STEP))
+    return [];
+  const message = `records stand only at every ${step}th dmesg zone of this geometry: the zones are really ${step} times as large`;
+  return [contradiction("signature-gap", message, last.offset, last)];
+}
+
+function greatestCommonDivisor(a: number, b: number): number {
+  return b === 0 ? a : greatestCommonDivisor(b, a % b);
+}
 
 /**
  * Signs that a partition was written with another geometry than the one given: a zone of another type where one should
@@ -38,7 +61,7 @@ export async function geometryWarnings(
     if (await goesOnPastZone(device, zone, header, found)) past.push(pastWarning(zone, header));
     if (past.length === MAX_OF_A_KIND) break;
   }
-  return [...foreign, ...misplaced, ...past];
+  return [...foreign, ...gapWarning(heads), ...misplaced, ...past];
 }
 
 function nearBytes(layout: ZoneLayout): number {
@@ -119,7 +142,7 @@ function pastWarning({ type, index, offset, size }: Zone, { datalen }: ZoneHeade
 }
 
 function contradiction(
-  code: "foreign-signature" | "misplaced-signature" | "record-past-zone",
+  code: "foreign-signature" | "misplaced-signature" | "signature-gap" | "record-past-zone",
   message: string,
   offset: number,
   zone?: Zone,

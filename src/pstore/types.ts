@@ -141,6 +141,7 @@ export type ScanWarningCode =
   | "ring-start"
   | "foreign-signature"
   | "misplaced-signature"
+  | "signature-gap"
   | "record-past-zone"
   | "torn"
   | "salvaged"

@@ -72,4 +72,12 @@ describe("signatures that contradict the geometry", () => {
     for (let at = 0; at < bytes.length; at += 4096) putRecord(bytes, at);
     expect((await scan(bytes, kmsg(64 * KIB))).warnings.length).toBeLessThan(10);
   });
+
+  test("records at every fourth zone only, in a geometry a quarter of the true one, contradict it", async () => {
+    const bytes = new Uint8Array(512 * KIB);
+    putRecord(bytes, 0);
+    putRecord(bytes, 64 * KIB);
+    expect(doubts(await scan(bytes, kmsg(16 * KIB)))).toEqual(["signature-gap"]);
+    expect(doubts(await scan(bytes, kmsg(64 * KIB)))).toEqual([]);
+  });
 });

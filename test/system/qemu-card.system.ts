@@ -1,5 +1,12 @@
-import { closeSync, mkdtempSync, openSync, readSync, rmSync, truncateSync } from "node:fs";
-import { writeFileSync } from "node:fs";
+import {
+  closeSync,
+  mkdtempSync,
+  openSync,
+  readSync,
+  rmSync,
+  truncateSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeAll, describe, expect, test } from "@jest/globals";
@@ -8,6 +15,7 @@ import { openCard, type SdCard } from "../../src/card/sd-card.js";
 import { createSpiModeBus } from "../../src/card/spi-mode/spi-mode-bus.js";
 import { SimClock } from "../../src/sim/clock.js";
 import { createFtdiModel } from "../../src/sim/ftdi/model.js";
+import type { SpiDevice } from "../../src/sim/spi-device.js";
 import type { SpiBridge } from "../../src/spi/bridge.js";
 import type { Clock } from "../../src/util/clock.js";
 import { createDirectBridge, ManualClock } from "../support/direct-bridge.js";
@@ -23,6 +31,19 @@ interface Rig {
   readonly clock: Clock;
   readonly bridge: SpiBridge;
 }
+/** The chip looks at MISO without clocking once CS is high; the bus's pull-up is what it would see. */
+function deselectable(device: QemuCard): SpiDevice {
+  let level: "high" | "low" = "high";
+  return {
+    setCs: (next) => {
+      level = next;
+      device.setCs(next);
+    },
+    exchange: (mosi, miso, length, timing) => device.exchange(mosi, miso, length, timing),
+    peek: () => (level === "high" ? 0xff : device.peek()),
+  };
+}
+
 type Wiring = (device: QemuCard) => Promise<Rig>;
 
 const WIRINGS: readonly (readonly [string, Wiring])[] = [
@@ -37,7 +58,7 @@ const WIRINGS: readonly (readonly [string, Wiring])[] = [
     "an FT232H, driver and model",
     async (device) => {
       const clock = new SimClock();
-      const model = createFtdiModel({ clock, spi: device });
+      const model = createFtdiModel({ clock, spi: deselectable(device) });
       return { clock, bridge: await openFtdi({ transport: model.transport(0), clock }) };
     },
   ],

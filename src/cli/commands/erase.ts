@@ -2,7 +2,7 @@ import { BLOCK_SIZE, BlockError } from "../../index.js";
 import { note, type RunVerb, writeJson } from "../context.js";
 import { EXIT } from "../exit-codes.js";
 import { createProgress } from "../format/progress.js";
-import { openRange } from "../ranges.js";
+import { openRange, requireWholeDevice } from "../ranges.js";
 import { confirmDestruction, operand, withDevice } from "../session.js";
 import { readRange } from "../transfer.js";
 
@@ -11,6 +11,7 @@ export const run: RunVerb = async (context, operands) => {
   const rangeText = operand(operands, 0, "range");
   await withDevice(context, "write", async ({ block, clock }) => {
     const range = await openRange(context, block, rangeText);
+    requireWholeDevice(range);
     if (block.erase === undefined) {
       throw new BlockError("BLOCK_UNSUPPORTED", "this card cannot erase", {
         hint: "write zeros instead: mmcpstore write FILE RANGE",

@@ -1,11 +1,18 @@
-import type { AppendReport, CompressMode } from "../../index.js";
+import {
+  type AppendReport,
+  BLOCK_SIZE,
+  type BlockDevice,
+  type CompressMode,
+  holdsForeignData,
+  type Zone,
+} from "../../index.js";
 import { UsageError } from "../../util/errors.js";
 import { type Context, note, type RunVerb, type VerbFlags, writeJson } from "../context.js";
 import { openSource } from "../data-io.js";
 import { EXIT } from "../exit-codes.js";
 import { parseReason, parseTime } from "../pstore-options.js";
 import { formatTime, withStore } from "../pstore-session.js";
-import { operand } from "../session.js";
+import { confirmDestruction, operand } from "../session.js";
 
 /** No kernel log buffer is larger (CONFIG_LOG_BUF_SHIFT is at most 25). */
 const MAX_LOG_BYTES = 32 * 1024 * 1024;
@@ -16,7 +23,13 @@ export const run: RunVerb = async (context, operands, flags) => {
   const time = parseTime(flags["time"]);
   const reason = parseReason(flags["reason"]);
   const text = await readLog(context, path);
-  await withStore(context, "write", flags, async ({ store }) => {
+  if (
+    flags["compress"] !== undefined &&
+    context.args.includes("--compress") &&
+    context.args.includes("--no-compress")
+  )
+    throw new UsageError("--compress and --no-compress exclude each other");
+  await withStore(context, "write", flags, async ({ store, part, device: { clock } }) => {
     const request = {
       text,
       reason,
@@ -24,11 +37,25 @@ export const run: RunVerb = async (context, operands, flags) => {
       ...(time === undefined ? {} : { time }),
     };
     const { dryRun } = context.settings;
+    const { zone } = (await store.planAppend(request)).report;
+    if (await isForeign(part.view, zone)) {
+      const what = `${zone.type} zone ${zone.index} on ${part.part.description} holds data that is no record: this overwrites it`;
+      await clock.outside(confirmDestruction(context, what));
+    }
     const report = dryRun ? (await store.planAppend(request)).report : await store.append(request);
     await tell(context, report);
   });
   return EXIT.ok;
 };
+
+/** Enough of a zone to tell what is in it. */
+const HEAD_BYTES = 2048;
+
+async function isForeign(view: BlockDevice, zone: Zone): Promise<boolean> {
+  const bytes = new Uint8Array(HEAD_BYTES);
+  await view.read(zone.offset / BLOCK_SIZE, bytes);
+  return holdsForeignData(bytes);
+}
 
 async function readLog(context: Context, path: string): Promise<Uint8Array> {
   const source = await openSource(context.io, path, MAX_LOG_BYTES);

@@ -1,3 +1,4 @@
+import { existsSync, statSync } from "node:fs";
 import { UsageError } from "../../util/errors.js";
 import { note, type RunVerb } from "../context.js";
 
@@ -10,6 +11,6 @@ export const run: RunVerb = async (context, operands, flags) => {
     });
   if (context.launch.recordTo !== undefined) throw new UsageError("record cannot be recorded");
   const exit = await context.rerun(operands, { ...context.launch, recordTo: output });
-  note(context, `recorded to ${output}`);
+  if (existsSync(output) && statSync(output).size > 0) note(context, `recorded to ${output}`);
   return exit;
 };

@@ -5,7 +5,7 @@ import { type Context, note, type RunVerb, writeJson } from "../context.js";
 import { type DataSource, openSource } from "../data-io.js";
 import { EXIT } from "../exit-codes.js";
 import { createProgress, type Progress } from "../format/progress.js";
-import { blocksOf, openRange } from "../ranges.js";
+import { blocksOf, openRange, requireWholeDevice } from "../ranges.js";
 import { confirmDestruction, operand, withDevice } from "../session.js";
 import { CHUNK_BLOCKS, firstDifference } from "../transfer.js";
 
@@ -14,6 +14,7 @@ export const run: RunVerb = async (context, operands) => {
   const [path, rangeText] = [operand(operands, 0, "file"), operand(operands, 1, "range")];
   await withDevice(context, "write", async ({ block, clock }) => {
     const range = await openRange(context, block, rangeText);
+    requireWholeDevice(range);
     const source = await clock.outside(openSource(context.io, path, range.blockCount * BLOCK_SIZE));
     try {
       const blocks = blocksOf(source, path, range);
