@@ -1,171 +1,204 @@
 import { crc16 } from "../../util/crc.js";
+import { toError } from "../../util/errors.js";
 import type { Cells } from "./cells.js";
+import { R1, R2, TOKEN } from "./codes.js";
+import { Counters } from "./counters.js";
+import { type CsdFacts, csdFacts, registerField } from "./csd.js";
+import { FaultPlan } from "./faults.js";
 import { SECTOR } from "./flash.js";
 import type { CardModelOptions, Latency, Quirk } from "./options.js";
 import { Output } from "./output.js";
 import type { CardRegisters } from "./registers.js";
+import type { CoreState } from "./state.js";
+import { ViolationLog, type ViolationRule } from "./violations.js";
 
-/** R1 bits (SD Physical Layer 7.3.2.1). */
-export const R1 = {
-  idle: 0x01,
-  eraseReset: 0x02,
-  illegal: 0x04,
-  crc: 0x08,
-  eraseSequence: 0x10,
-  address: 0x20,
-  parameter: 0x40,
-} as const;
-/** R2 bits, second byte (7.3.2.3). */
-export const R2 = {
-  locked: 0x01,
-  lockFailed: 0x02,
-  error: 0x04,
-  protected: 0x20,
-  eraseParameter: 0x40,
-  outOfRange: 0x80,
-} as const;
-/** Tokens (7.3.3). */
-export const TOKEN = { block: 0xfe, multiBlock: 0xfc, stop: 0xfd, outOfRange: 0x08 } as const;
-
-/** A data block on its way in. */
-export interface Receiving {
-  readonly what: "single" | "multi" | "csd" | "lock";
-  /** Byte address of the next block. */
-  address: number;
-  readonly length: number;
-  /** The token has come: bytes are data. */
-  collecting: boolean;
-  at: number;
-}
-
-export interface Busy {
-  bytesLeft: number;
-  untilUs: number;
-}
-
-/** All of the protocol's state: plain data, so that a snapshot is a copy. */
-export interface CoreState {
-  power: boolean;
-  spi: boolean;
-  ready: boolean;
-  crcOn: boolean;
-  app: boolean;
-  locked: boolean;
-  highSpeed: boolean;
-  blockLength: number;
-  startUpBytes: number;
-  initStartUs: number | undefined;
-  hostSupportsHc: boolean;
-  receiving: Receiving | undefined;
-  /** Byte address of the next block of CMD18. */
-  reading: number | undefined;
-  /** A register or single block is being sent. */
-  sending: boolean;
-  busy: Busy | undefined;
-  eraseStart: number | undefined;
-  eraseEnd: number | undefined;
-  erasing: readonly [number, number] | undefined;
-  status: number;
-  wellWritten: number;
-  preErased: number;
-  blockCount: number | undefined;
-  protectedGroups: number[];
-  password: number[];
-  cmd59Failed: boolean;
-  usedBefore: boolean;
-  /** Bits that the next R1 carries besides its own. */
-  r1Once: number;
-}
-
-const PAYLOAD_TAIL = 2;
+const CRC_BYTES = 2;
+const WRONG_CRC = 0x0420;
+const LOCKED_PASSWORD: readonly number[] = [...Buffer.from("mmcpstore")];
+const STATUS_OF_TOKEN: Readonly<Record<number, number>> = {
+  1: R2.error,
+  2: R2.controller,
+  4: R2.ecc,
+  8: R2.outOfRange,
+};
 
 /** What a card does apart from telling bytes, frames and commands apart: answers, blocks, busy, addresses. */
 export class Core {
   readonly options: CardModelOptions;
   readonly registers: CardRegisters;
+  readonly facts: CsdFacts;
   readonly cells: Cells;
   readonly out: Output = new Output();
+  readonly log: ViolationLog = new ViolationLog();
+  readonly counters: Counters = new Counters();
+  readonly faults: FaultPlan = new FaultPlan();
   readonly sectorCount: number;
   state: CoreState;
-  /** The block being received. */
-  readonly inbox: Uint8Array = new Uint8Array(2 * SECTOR + PAYLOAD_TAIL);
+  /** The block being received, its CRC included. */
+  readonly inbox: Uint8Array = new Uint8Array(2 * SECTOR + CRC_BYTES);
+  selected = false;
   nowUs = 0;
   clockedBytes = 0;
+  /** The store behind the cells failed: the card reported an error of its own. */
+  storeError: Error | undefined;
+  readonly #quirks: ReadonlySet<Quirk>;
 
   constructor(options: CardModelOptions, registers: CardRegisters, cells: Cells) {
     this.options = options;
     this.registers = registers;
+    this.facts = csdFacts(registers.csd, options.kind === "mmc");
     this.cells = cells;
+    this.#quirks = new Set(options.quirks);
     this.sectorCount = cells.flash.sectorCount;
-    this.state = this.poweredUp();
+    const password = options.locked ? LOCKED_PASSWORD : [];
+    this.state = this.poweredUp({ password, csd: registers.csd.slice(), protectedGroups: [] });
   }
 
-  poweredUp(): CoreState {
+  /** After power-up; what is kept in the card's own memory stays. */
+  poweredUp(kept: Pick<CoreState, "password" | "csd" | "protectedGroups"> = this.state): CoreState {
     return {
+      password: kept.password,
+      csd: kept.csd,
+      protectedGroups: kept.protectedGroups,
+      locked: kept.password.length > 0,
       power: true,
       spi: false,
       ready: false,
+      dead: false,
       crcOn: this.has("crc-always"),
       app: false,
-      locked: this.options.locked,
       highSpeed: false,
-      blockLength: this.byteAddressed ? 1 << this.options.readBlockLength : SECTOR,
+      blockLength: this.byteAddressed ? 1 << this.facts.readBlockLength : SECTOR,
       startUpBytes: 0,
+      resets: 0,
       initStartUs: undefined,
       hostSupportsHc: false,
+      cmd8Passed: false,
+      stalled: false,
       receiving: undefined,
       reading: undefined,
       sending: false,
       busy: undefined,
       eraseStart: undefined,
       eraseEnd: undefined,
-      erasing: undefined,
       status: 0,
       wellWritten: 0,
       preErased: 0,
       blockCount: undefined,
-      protectedGroups: [],
-      password: [],
       cmd59Failed: false,
-      usedBefore: false,
       r1Once: 0,
     };
   }
 
   has(quirk: Quirk): boolean {
-    return this.options.quirks.includes(quirk);
-  }
-
-  get byteAddressed(): boolean {
-    return this.options.kind === "sdsc" || this.options.kind === "mmc";
+    return this.#quirks.has(quirk);
   }
 
   get isMmc(): boolean {
     return this.options.kind === "mmc";
   }
 
-  /** The idle bit, which every R1 carries until initialisation is over. */
-  get idleBit(): number {
-    return this.state.ready ? 0 : R1.idle;
+  get byteAddressed(): boolean {
+    return this.isMmc || this.options.kind === "sdsc";
   }
 
-  /** Queues R1 and what follows it, NCR bytes from now. */
+  /** SD 2.00 and later, by its own SCR: CMD8 is known. */
+  get version2(): boolean {
+    return !this.isMmc && ((this.registers.scr[0] as number) & 0xf) >= 2;
+  }
+
+  /** There is a card, with power, that speaks. */
+  get listens(): boolean {
+    return this.state.power && !this.state.dead && !this.has("absent");
+  }
+
+  violation(rule: ViolationRule, what: string): void {
+    this.log.add(rule, this.clockedBytes, what);
+  }
+
+  /** Queues R1 and what follows it, NCR bytes from now; every R1 carries the idle bit until initialisation is over. */
   respond(bits: number, extra: readonly number[] = []): void {
     this.out.fill(this.has("idle-c0") ? 0xc0 : 0xff, this.options.ncr);
-    this.out.bytes(Uint8Array.of(bits | this.idleBit | this.state.r1Once, ...extra));
+    const idle = this.state.ready ? 0 : R1.idle;
+    this.out.bytes(Uint8Array.of(bits | idle | this.state.r1Once, ...extra));
     this.state.r1Once = 0;
   }
 
-  /** Queues a register or a block behind what is queued. */
-  sendBlock(data: Uint8Array, latency: Latency): void {
-    this.out.wait(latency, this.nowUs);
-    const packet = new Uint8Array(data.length + 3);
-    packet[0] = TOKEN.block;
+  /** Queues a register behind what is queued. */
+  sendRegister(data: Uint8Array): void {
+    this.state.sending = true;
+    this.out.wait(this.options.registerNac, this.nowUs);
+    const packet = new Uint8Array(data.length + 1 + CRC_BYTES);
     packet.set(data, 1);
-    const crc = crc16(data) ^ (this.has("crc-errors") ? 0x0420 : 0);
-    packet[data.length + 1] = crc >> 8;
-    packet[data.length + 2] = crc & 0xff;
+    this.#sendPacket(packet, data.length, false);
+  }
+
+  /** Queues a block of the cells, and `gap` bytes of FF behind it; false if an error token goes instead. */
+  sendBlock(address: number, length: number, gap: number): boolean {
+    const packet = new Uint8Array(length + 1 + CRC_BYTES + gap);
+    const sector = Math.floor(address / SECTOR);
+    const token = this.#readInto(packet.subarray(1, length + 1), address);
+    if (token !== undefined) {
+      this.sendErrorToken(token);
+      return false;
+    }
+    packet.fill(0xff, length + 1 + CRC_BYTES);
+    this.counters.blocksRead++;
+    this.#sendPacket(packet, length, this.faults.take("read-crc", sector) !== undefined);
+    return true;
+  }
+
+  sendErrorToken(token: number): void {
+    this.state.status |= STATUS_OF_TOKEN[token] ?? 0;
+    this.out.bytes(Uint8Array.of(token));
+  }
+
+  #sendPacket(packet: Uint8Array, length: number, spoiled: boolean): void {
+    packet[0] = TOKEN.block;
+    const wrong = spoiled || this.has("crc-errors") ? WRONG_CRC : 0;
+    const crc = crc16(packet, 1, length + 1) ^ wrong;
+    packet[length + 1] = crc >> 8;
+    packet[length + 2] = crc & 0xff;
     this.out.bytes(packet);
+  }
+
+  /** Bytes of the cells, wherever they begin; an error token where they cannot be read. */
+  #readInto(into: Uint8Array, address: number): number | undefined {
+    const end = address + into.length;
+    for (let at = address; at < end; ) {
+      const sector = Math.floor(at / SECTOR);
+      const next = Math.min(end, (sector + 1) * SECTOR);
+      const fault = this.faults.take("read-error", sector);
+      if (fault !== undefined) return fault.token;
+      const part = into.subarray(at - address, next - address);
+      if (!this.guard(() => this.#readSector(sector, at - sector * SECTOR, part)))
+        return TOKEN.controllerError;
+      at = next;
+    }
+    return undefined;
+  }
+
+  #readSector(sector: number, offset: number, into: Uint8Array): void {
+    this.counters.sectorRead(sector);
+    if (into.length === SECTOR) {
+      this.cells.read(sector, into);
+      return;
+    }
+    const whole = new Uint8Array(SECTOR);
+    this.cells.read(sector, whole);
+    into.set(whole.subarray(offset, offset + into.length));
+  }
+
+  /** Runs what touches the store; a failure of it is the card's error, not the simulator's. */
+  guard(act: () => void): boolean {
+    try {
+      act();
+      return true;
+    } catch (error) {
+      this.storeError ??= toError(error);
+      this.state.status |= R2.error;
+      return false;
+    }
   }
 
   startBusy(latency: Latency): void {
@@ -181,21 +214,7 @@ export class Core {
 
   endBusy(): void {
     this.state.busy = undefined;
-    this.cells.commit(this.clockedBytes);
-    this.#finishErase();
-  }
-
-  #finishErase(): void {
-    const range = this.state.erasing;
-    this.state.erasing = undefined;
-    if (range === undefined) return;
-    this.eraseSectors(range[0], range[1]);
-  }
-
-  /** Both ends included. */
-  eraseSectors(from: number, to: number): void {
-    const blank = new Uint8Array(SECTOR).fill(this.options.erasedByte);
-    for (let sector = from; sector <= to; sector++) this.cells.flash.write(sector, blank);
+    this.guard(() => this.cells.commit(this.clockedBytes));
   }
 
   /** Byte address of a command's argument. */
@@ -203,35 +222,26 @@ export class Core {
     return this.byteAddressed ? argument : argument * SECTOR;
   }
 
-  /** R1 error bits of an access of `length` bytes at a byte address. */
+  /** R1 error bits of an access of `length` bytes at a byte address: it must lie within one block of the CSD, and on the card. */
   accessErrors(address: number, length: number): number {
-    if (this.state.locked) return R1.illegal;
-    const unit = Math.max(SECTOR, length);
-    if (
-      address % SECTOR !== 0 &&
-      Math.floor(address / unit) !== Math.floor((address + length - 1) / unit)
-    )
-      return R1.address;
+    const unit = 1 << this.facts.readBlockLength;
+    if (Math.floor(address / unit) !== Math.floor((address + length - 1) / unit)) return R1.address;
     return address + length > this.sectorCount * SECTOR ? R1.parameter : 0;
   }
 
-  /** Bytes of the card, wherever they begin. */
-  readBytes(address: number, length: number): Uint8Array {
-    const first = Math.floor(address / SECTOR);
-    const count = Math.floor((address + length - 1) / SECTOR) - first + 1;
-    const sectors = new Uint8Array(count * SECTOR);
-    for (let at = 0; at < count; at++)
-      this.cells.read(first + at, sectors.subarray(at * SECTOR, (at + 1) * SECTOR));
-    return sectors.subarray(address - first * SECTOR, address - first * SECTOR + length);
+  /** Wholly, by its CSD or because the image is read-only. */
+  get writeProtected(): boolean {
+    return this.cells.flash.readOnly || registerField(this.state.csd, 13, 12) !== 0;
   }
 
-  /** Sectors of a write-protect group (WP_GRP_SIZE + 1 erase sectors of 128 blocks). */
-  static readonly PROTECT_GROUP: number = 32 * 128;
+  protectGroupOf(sector: number): number {
+    return Math.floor(sector / this.facts.protectSectors);
+  }
 
   isProtected(sector: number): boolean {
+    const groups = this.state.protectedGroups;
     return (
-      this.options.writeProtect !== "none" ||
-      this.state.protectedGroups.includes(Math.floor(sector / Core.PROTECT_GROUP))
+      this.writeProtected || (groups.length > 0 && groups.includes(this.protectGroupOf(sector)))
     );
   }
 
@@ -243,13 +253,16 @@ export class Core {
     this.out.clear();
   }
 
-  /** What ACMD23 announced and was not written is undefined: here it is erased. */
-  finishPreErase(): void {
+  /** An open CMD25 ends: what ACMD23 announced and was not written is undefined, here erased. */
+  endReceiving(): void {
     const { receiving, preErased } = this.state;
+    this.state.receiving = undefined;
     this.state.preErased = 0;
-    if (receiving?.what !== "multi" || preErased === 0) return;
-    const next = receiving.address / SECTOR;
+    this.cells.announce(undefined);
     const left = preErased - this.state.wellWritten;
-    if (left > 0) this.eraseSectors(next, Math.min(this.sectorCount, next + left) - 1);
+    if (receiving?.what !== "multi" || left <= 0) return;
+    const sector = receiving.address / SECTOR;
+    const count = Math.min(this.sectorCount - sector, left);
+    if (count > 0) this.cells.startErase({ sector, count }, this.clockedBytes);
   }
 }

@@ -5,6 +5,8 @@ type Item =
   | { readonly kind: "fill"; readonly value: number; left: number }
   | { readonly kind: "until"; readonly value: number; readonly atUs: number };
 
+export type OutputState = readonly Item[];
+
 /** What the card will drive on MISO, byte by byte, while it is selected. */
 export class Output {
   #items: Item[] = [];
@@ -81,11 +83,11 @@ export class Output {
     return item;
   }
 
-  save(): unknown {
+  save(): OutputState {
     return this.#items.map((item) => ({ ...item }));
   }
 
-  restore(saved: unknown): void {
-    this.#items = (saved as Item[]).map((item) => ({ ...item }));
+  restore(saved: OutputState): void {
+    this.#items = saved.map((item) => ({ ...item }));
   }
 }

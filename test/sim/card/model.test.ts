@@ -71,6 +71,13 @@ const sector = (wire: Wire, lba: number): Uint8Array => {
   return into;
 };
 
+function blankSectors(wire: Wire): number {
+  let count = 0;
+  for (let lba = 0; lba < SECTORS; lba++)
+    if (sector(wire, lba).every((byte) => byte === 0)) count++;
+  return count;
+}
+
 describe("start-up, byte by byte", () => {
   test("is deaf without 74 clocks with CS high, then answers CMD0 with 01 after NCR", () => {
     const wire = new Wire();
@@ -224,9 +231,9 @@ test("any bytes and CS edges: no exception, and with CRC on nothing is programme
         else wire.send(toHex(one));
       }
       const accepted = wire.card.cells.accepted;
-      if (accepted === 0) expect(wire.flash.snapshot().size).toBe(0);
+      if (accepted === 0) expect(blankSectors(wire)).toBe(SECTORS);
     }),
-    { numRuns: 300 },
+    { numRuns: 100 },
   );
 });
 
