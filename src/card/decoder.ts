@@ -1,6 +1,6 @@
 import { crc7, crc16 } from "../util/crc.js";
 import type { CardEvent, CommandEvent, ResponseEvent } from "./card-events.js";
-import { commandNameOf } from "./commands.js";
+import { dataDirection, dataLength, extraBytes, isBusyAfter, nameOf } from "./command-phases.js";
 import { isErrorToken } from "./status.js";
 
 export {
@@ -268,47 +268,4 @@ export class CardDecoder {
       ? { kind: "write-token", gap: 0 }
       : { kind: "idle" };
   }
-}
-
-function nameOf(index: number, app: boolean): string {
-  return commandNameOf({ index, app }) ?? `${app ? "ACMD" : "CMD"}${index}`;
-}
-
-/** Bytes behind R1 (SD Physical Layer 7.3.2). */
-function extraBytes(command: CommandEvent | undefined): number {
-  if (command === undefined) return 0;
-  if (command.index === 13) return 1;
-  return !command.app && (command.index === 8 || command.index === 58) ? 4 : 0;
-}
-
-const READS: Readonly<Record<string, number>> = {
-  "9": 16,
-  "10": 16,
-  "6": 64,
-  "30": 4,
-  A13: 64,
-  A22: 4,
-  A51: 8,
-};
-const KEY_READS = new Set([17, 18]);
-const KEY_WRITES = new Set([24, 25, 27, 42]);
-
-function key(command: CommandEvent): string {
-  return command.app ? `A${command.index}` : String(command.index);
-}
-
-function dataDirection(command: CommandEvent): "read" | "write" | undefined {
-  if (key(command) in READS || (!command.app && KEY_READS.has(command.index))) return "read";
-  return !command.app && KEY_WRITES.has(command.index) ? "write" : undefined;
-}
-
-function dataLength(command: CommandEvent | undefined, blockLength: number): number {
-  if (command === undefined) return blockLength;
-  return READS[key(command)] ?? (command.index === 27 && !command.app ? 16 : blockLength);
-}
-
-const BUSY_AFTER = new Set([12, 28, 29, 38]);
-
-function isBusyAfter(command: CommandEvent): boolean {
-  return !command.app && BUSY_AFTER.has(command.index);
 }

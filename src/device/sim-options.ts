@@ -1,5 +1,10 @@
 import type { CutState } from "../sim/card/cells.js";
-import type { CardModelKind, CardModelOptions, Latency, Quirk } from "../sim/card/options.js";
+import {
+  type CardModelKind,
+  type CardModelOptions,
+  type Latency,
+  QUIRKS,
+} from "../sim/card/options.js";
 import type { FtdiModelChip } from "../sim/ftdi/options.js";
 import { UsageError } from "../util/errors.js";
 import { parseSize } from "../util/size.js";
@@ -29,24 +34,6 @@ interface Draft {
   cut: SimOptions["cut"];
   card: Partial<{ -readonly [K in keyof CardModelOptions]: CardModelOptions[K] }>;
 }
-
-const QUIRKS: readonly Quirk[] = [
-  "absent",
-  "stuck-low",
-  "uhs-left-on",
-  "crc-always",
-  "cmd59-refused",
-  "cmd59-first-fails",
-  "cmd0-answers-00",
-  "junk-after-stop",
-  "register-zero-first",
-  "idle-c0",
-  "crc-errors",
-  "single-block-only",
-  "needs-nrc",
-  "busy-after-cmd55",
-  "counterfeit",
-];
 
 type Parse = (draft: Draft, name: string, text: string) => void;
 
