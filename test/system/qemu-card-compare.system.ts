@@ -33,17 +33,17 @@ const BOTH: readonly Known[] = [
     `0000 ${"00".repeat(64)} crc right`,
     "QEMU's SD status is empty",
   ],
-  [
-    "ACMD51",
-    "00 0235800000000000 crc right",
-    "00 0225000000000000 crc right",
-    "SCR: QEMU has other SD_SECURITY and no SD_SPEC3",
-  ],
   ["CMD13 after illegal", "0000", "0400", "QEMU shows the illegal command bit once more"],
 ];
 const KNOWN: Readonly<Record<"sdsc" | "sdhc", readonly Known[]>> = {
   sdsc: [
     ...BOTH,
+    [
+      "ACMD51",
+      "00 0125000000000000 crc right",
+      "00 0225000000000000 crc right",
+      "SCR: our SDSC card is version 1.x, QEMU's 2.0",
+    ],
     ["CMD8", "05ffffffff", "01000001aa", "our SDSC card is of version 1, QEMU's of version 2"],
     ["CMD58", "0080ff8000", "0180ffff00", "QEMU's R1 is always idle; other voltages"],
     [
@@ -61,6 +61,12 @@ const KNOWN: Readonly<Record<"sdsc" | "sdhc", readonly Known[]>> = {
   ],
   sdhc: [
     ...BOTH,
+    [
+      "ACMD51",
+      "00 0235800000000000 crc right",
+      "00 0225000000000000 crc right",
+      "SCR: QEMU has other SD_SECURITY and no SD_SPEC3",
+    ],
     ["CMD58", "00c0ff8000", "01c0ffff00", "QEMU's R1 is always idle; other voltages"],
     [
       "CMD10",
