@@ -49,6 +49,7 @@ export class Clocking {
   /** Ends what time has ended. */
   settle(): void {
     const core = this.#core;
+    core.out.settle(core.nowUs);
     if (core.out.empty && core.busyOver) core.endBusy();
     if (!core.out.empty || core.state.busy !== undefined) return;
     core.state.sending = false;

@@ -17,7 +17,7 @@ import type { OutputState } from "./output.js";
 import { type CardRegisters, makeRegisters } from "./registers.js";
 import { BitShift } from "./shift.js";
 import { type CoreState, copyState } from "./state.js";
-import type { Violation } from "./violations.js";
+import type { Violation, ViolationRule } from "./violations.js";
 
 const IDLE = 0xff;
 const HIGH_SPEED_HZ = 50_000_000;
@@ -52,6 +52,8 @@ export class SdCardModel implements SpiDevice {
   readonly #shift: BitShift;
   #cut: { readonly atByte: number; readonly state: CutState } | undefined;
   #cutAtWrite: { readonly accepted: number; readonly state: CutState } | undefined;
+  /** The clock, in Hz, that breaks each rule at present. */
+  readonly #tooFast = new Map<ViolationRule, number>();
 
   /** @throws UsageError for options that no card has, or a capacity that no CSD of the kind can say */
   constructor(flash: FlashStore, given: Partial<CardModelOptions> = {}, cid?: Uint8Array) {
@@ -213,10 +215,17 @@ export class SdCardModel implements SpiDevice {
     const hz = 8e6 / usPerByte / CLOCK_SLACK;
     const { maxFrequencyHz, maxIdentificationHz } = this.options;
     const highest = core.state.highSpeed ? Math.max(maxFrequencyHz, HIGH_SPEED_HZ) : maxFrequencyHz;
-    if (hz > highest) core.violation("clock", `${Math.round(hz)} Hz`);
-    const early = !core.state.ready && core.selected && core.listens;
-    if (early && maxIdentificationHz > 0 && hz > maxIdentificationHz)
-      core.violation("identification-clock", `${Math.round(hz)} Hz`);
+    const early = !core.state.ready && core.selected && core.listens && maxIdentificationHz > 0;
+    this.#clockRule("clock", hz, hz > highest);
+    this.#clockRule("identification-clock", hz, early && hz > maxIdentificationHz);
+  }
+
+  /** A clock that stays wrong is one violation, however many calls it lasts. */
+  #clockRule(rule: "clock" | "identification-clock", hz: number, broken: boolean): void {
+    if (broken && this.#tooFast.get(rule) !== hz)
+      this.#core.violation(rule, `${Math.round(hz)} Hz`);
+    if (broken) this.#tooFast.set(rule, hz);
+    else this.#tooFast.delete(rule);
   }
 
   snapshot(): CardSnapshot {
@@ -252,6 +261,7 @@ export class SdCardModel implements SpiDevice {
     if (snapshot.flash !== undefined) core.cells.flash.restore?.(snapshot.flash);
     this.#cut = undefined;
     this.#cutAtWrite = undefined;
+    this.#tooFast.clear();
   }
 }
 

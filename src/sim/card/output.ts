@@ -73,14 +73,18 @@ export class Output {
     return item?.kind === "until" ? item.atUs : undefined;
   }
 
-  /** Waits that are over are passed by. */
-  #head(atUs: number): Item | undefined {
+  /** Waits that are over are dropped. */
+  settle(atUs: number): void {
     let item = this.#items[0];
     while (item?.kind === "until" && atUs >= item.atUs) {
       this.#items.shift();
       item = this.#items[0];
     }
-    return item;
+  }
+
+  #head(atUs: number): Item | undefined {
+    this.settle(atUs);
+    return this.#items[0];
   }
 
   save(): OutputState {
