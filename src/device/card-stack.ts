@@ -132,6 +132,7 @@ function headerOf(
   return {
     cassette: CASSETTE_VERSION,
     transport: "usb",
+    bridge: "ftdi",
     tool: options.version,
     zlib: process.versions["zlib"] ?? "",
     device: transport.device,

@@ -1,5 +1,5 @@
 import { readFile } from "node:fs/promises";
-import { explainEvent } from "../trace/explain.js";
+import { explainerOf } from "../trace/chips.js";
 import { type Cassette, parseCassette } from "../transport/cassette.js";
 import { CassettePlayer } from "../transport/player.js";
 import { fromHex } from "../util/bytes.js";
@@ -29,7 +29,7 @@ export async function readCassette(path: string): Promise<Cassette> {
  */
 export async function openReplay(path: string, options: OpenOptions): Promise<OpenedDevice> {
   const { header, events } = await readCassette(path);
-  const player = new CassettePlayer({ header, events }, explainEvent);
+  const player = new CassettePlayer({ header, events }, explainerOf(header));
   const { channel, hardwareWait, crc, speedHz } = header.capabilities;
   const { speedHz: _, ...others } = options;
   const stack = await openCardStack({

@@ -101,3 +101,9 @@ export interface SpiBridge {
   /** Leaves CS high, clock stopped, the chip free for others. Idempotent. */
   close(): Promise<void>;
 }
+
+/** An adapter with raw SPI, opened. */
+export interface AdapterBridge extends SpiBridge {
+  /** `name` as the maker writes it: `FT232H`. */
+  readonly chip: { readonly name: string };
+}

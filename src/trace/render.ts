@@ -2,8 +2,8 @@ import { describeCardEvent } from "../card/decoder.js";
 import type { Cassette } from "../transport/cassette.js";
 import { UsageError } from "../util/errors.js";
 import { decodeCard } from "./card-log.js";
-import { describeOperation, describeUsb, hexOf } from "./describe.js";
-import { decodeCassette } from "./spi-log.js";
+import { decodeCassette } from "./chips.js";
+import { describeUsb, hexOf } from "./describe.js";
 
 /** How deep a recording is decoded. */
 export const TRACE_LEVELS = ["usb", "chip", "spi", "card"] as const;
@@ -30,12 +30,7 @@ export function renderTrace(cassette: Cassette, level: TraceLevel): TraceLine[] 
   if (level === "usb")
     return cassette.events.map((event) => ({ atUs: event.atUs, text: describeUsb(event) }));
   const log = decodeCassette(cassette);
-  if (level === "chip") {
-    return log.chip.map((item) => ({
-      atUs: item.atUs,
-      text: describeOperation(item.kind === "request" ? item.request : item.event),
-    }));
-  }
+  if (level === "chip") return [...log.chip];
   if (level === "card")
     return decodeCard(log.spi).map(({ atUs, event }) => ({ atUs, text: describeCardEvent(event) }));
   return log.spi.map((item) => ({

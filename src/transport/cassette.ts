@@ -1,20 +1,32 @@
 import { fromHex, toHex } from "../util/bytes.js";
 import { crc32c } from "../util/crc.js";
 import { ERROR_CODES, type ErrorCode } from "../util/errors.js";
-import { TransportError, type UsbControlSetup, type UsbDeviceInfo } from "./types.js";
+import {
+  type HidDeviceInfo,
+  type SerialPortInfo,
+  TransportError,
+  type UsbControlSetup,
+  type UsbDeviceInfo,
+} from "./types.js";
 
 /** Version of the format; docs/SPEC.md has every field. */
 export const CASSETTE_VERSION = 1;
 
+/** Drivers of bridges, each of one or several chips. */
+export const BRIDGE_FAMILIES = ["ftdi", "ch341", "ch347", "mcp2210", "serprog"] as const;
+export type BridgeFamily = (typeof BRIDGE_FAMILIES)[number];
+
 /** First line of a cassette: all that a replay needs to run the same way again. */
 export interface CassetteHeader {
   readonly cassette: typeof CASSETTE_VERSION;
-  readonly transport: "usb";
+  readonly transport: "usb" | "hid" | "serial";
+  /** Which driver the traffic is of. */
+  readonly bridge: BridgeFamily;
   /** Version of this program, and of zlib, which decides compressed bytes. */
   readonly tool: string;
   readonly zlib: string;
-  readonly device: UsbDeviceInfo;
-  /** Device string of the recorded run (`ft232h`, `sim:...`): says which driver to use. */
+  readonly device: UsbDeviceInfo | HidDeviceInfo | SerialPortInfo;
+  /** Device string of the recorded run (`ft232h`, `sim:...`). */
   readonly deviceString: string;
   /** wMaxPacketSize by bulk endpoint address. */
   readonly packetSizes: Readonly<Record<string, number>>;

@@ -61,7 +61,7 @@ export class CassettePlayer extends EventClock implements UsbTransport {
   }
 
   get device(): UsbDeviceInfo {
-    return this.#cassette.header.device;
+    return this.#cassette.header.device as UsbDeviceInfo;
   }
 
   packetSize(endpoint: number): number {

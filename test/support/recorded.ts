@@ -50,6 +50,7 @@ export async function recordSession(
   const header = {
     cassette: 1,
     transport: "usb",
+    bridge: "ftdi",
     tool: "test",
     zlib: "",
     device: { vendorId: 0x0403, productId: 0x6014, bcdDevice: 0x0900, portPath: "1-1" },

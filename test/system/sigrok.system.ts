@@ -4,7 +4,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, test } from "@jest/globals";
-import { decodeCassette } from "../../src/trace/spi-log.js";
+import { decodeCassette } from "../../src/trace/chips.js";
 import { exportVcd } from "../../src/trace/vcd.js";
 import { recordSession } from "../support/recorded.js";
 import { hasTool, toolEnv } from "./support/tools.js";

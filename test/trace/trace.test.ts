@@ -1,8 +1,7 @@
 import { describe, expect, test } from "@jest/globals";
 import { decodeCard } from "../../src/trace/card-log.js";
-import { explainEvent } from "../../src/trace/explain.js";
+import { decodeCassette, explainerOf } from "../../src/trace/chips.js";
 import { parseTraceLevel, renderTrace, TRACE_LEVELS } from "../../src/trace/render.js";
-import { decodeCassette } from "../../src/trace/spi-log.js";
 import { exportVcd } from "../../src/trace/vcd.js";
 import { recordSession } from "../support/recorded.js";
 
@@ -81,7 +80,7 @@ describe("a recorded session", () => {
 
   test("says of a single transfer what it means", async () => {
     const { cassette } = await session;
-    const said = cassette.events.map(explainEvent);
+    const said = cassette.events.map(explainerOf(cassette.header));
     expect(said.some((text) => text.includes("CMD17_READ_SINGLE_BLOCK argument 0x00000005"))).toBe(
       true,
     );

@@ -3,6 +3,7 @@
  *
  * Sources: FTDI AN_108 (opcodes) and AN_135 (set-up), libmpsse, OpenOCD; reference bridges.md 1.5 and 1.6.
  */
+import type { CsPin } from "../../spi/cs-trail.js";
 import type { BusOp } from "../../spi/plan.js";
 import { concatBytes } from "../../util/bytes.js";
 import { UsageError } from "../../util/errors.js";
@@ -50,8 +51,6 @@ const MAX_DIVISOR = 0xffff;
 /** Bounds of the clock, after 8A. */
 export const MAX_FREQUENCY_HZ: number = BASE_HZ / 2;
 export const MIN_FREQUENCY_HZ: number = BASE_HZ / (2 * (1 + MAX_DIVISOR));
-
-export type CsPin = "high" | "low";
 
 /** Bytes for the chip, and how many it answers with. */
 export interface MpsseScript {

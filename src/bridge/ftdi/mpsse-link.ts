@@ -1,8 +1,8 @@
+import { isFinal, isLate, outOfSync } from "../../spi/engine-errors.js";
 import { BridgeError } from "../../spi/errors.js";
 import type { UsbTransfer } from "../../transport/types.js";
 import type { Deadline } from "../../util/deadline.js";
 import type { MpsseScript } from "./codec.js";
-import { isFinal, isLate, outOfSync } from "./ftdi-errors.js";
 import type { FtdiPort } from "./ftdi-port.js";
 import { eachPayload } from "./in-stream.js";
 

@@ -1,4 +1,4 @@
-import type { BridgeCapabilities, SpiBridge } from "../../spi/bridge.js";
+import type { AdapterBridge, BridgeCapabilities } from "../../spi/bridge.js";
 import type { UsbDeviceInfo, UsbTransport } from "../../transport/types.js";
 import type { Clock } from "../../util/clock.js";
 import type { Deadline } from "../../util/deadline.js";
@@ -32,7 +32,7 @@ export interface FtdiOpenOptions {
 }
 
 /** An SpiBridge with the facts of the chip behind it. */
-export interface FtdiBridge extends SpiBridge {
+export interface FtdiBridge extends AdapterBridge {
   readonly chip: FtdiChip;
   readonly channel: FtdiChannel;
   readonly device: UsbDeviceInfo;

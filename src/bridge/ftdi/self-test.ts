@@ -1,7 +1,7 @@
+import { describeFailure } from "../../spi/engine-errors.js";
 import { BridgeError } from "../../spi/errors.js";
 import type { Deadline } from "../../util/deadline.js";
 import { encodeLoopback } from "./codec.js";
-import { describeFailure } from "./ftdi-errors.js";
 import type { MpsseLink } from "./mpsse-link.js";
 
 /** Around the packet payloads of full and high speed (62, 510), and more than the smallest FIFO holds (1024). */

@@ -1,9 +1,9 @@
+import { isLate } from "../../spi/engine-errors.js";
 import { BridgeError } from "../../spi/errors.js";
 import { concatBytes } from "../../util/bytes.js";
 import type { Clock } from "../../util/clock.js";
 import { type Deadline, deadlineIn, earlier, expired } from "../../util/deadline.js";
 import { encodeSyncProbe, MPSSE } from "./codec.js";
-import { isLate } from "./ftdi-errors.js";
 import type { FtdiPort } from "./ftdi-port.js";
 import { payloadOf } from "./in-stream.js";
 

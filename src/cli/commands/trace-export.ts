@@ -1,5 +1,5 @@
 import { readCassette } from "../../device/replay.js";
-import { decodeCassette } from "../../trace/spi-log.js";
+import { decodeCassette } from "../../trace/chips.js";
 import { exportVcd } from "../../trace/vcd.js";
 import { UsageError } from "../../util/errors.js";
 import { note, type RunVerb, writeJson } from "../context.js";

@@ -1,10 +1,10 @@
 import { TransportError, type UsbTransport } from "../../transport/types.js";
 import { InternalError } from "../../util/errors.js";
 import type { SpiDevice } from "../spi-device.js";
+import { UsbLink } from "../usb/link.js";
 import { type ChannelState, FtdiChannel } from "./channel.js";
 import { FtdiCounters, type FtdiCounts, sumCounts } from "./counters.js";
 import { FaultPlan, type FtdiFault } from "./faults.js";
-import { UsbLink } from "./link.js";
 import { type FtdiModelOptions, type FtdiSettings, settingsOf } from "./options.js";
 import { FtdiPort } from "./port.js";
 import type { FtdiViolation, Report } from "./violations.js";

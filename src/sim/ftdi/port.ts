@@ -8,6 +8,8 @@ import {
 } from "../../transport/types.js";
 import type { Clock } from "../../util/clock.js";
 import type { Deadline } from "../../util/deadline.js";
+import { type AbandonReason, Flight } from "../usb/flight.js";
+import type { UsbLink } from "../usb/link.js";
 import type { FtdiChannel } from "./channel.js";
 import type { FtdiCounters } from "./counters.js";
 import {
@@ -17,9 +19,7 @@ import {
   flipBit,
   flipPayloadBit,
 } from "./faults.js";
-import { type AbandonReason, Flight } from "./flight.js";
 import type { InArrival } from "./in-fifo.js";
-import type { UsbLink } from "./link.js";
 import type { OutArrival } from "./out-fifo.js";
 import type { Report } from "./violations.js";
 

@@ -15,6 +15,7 @@ import { CountingDevice, codeOf, transaction } from "./support.js";
 const HEADER: CassetteHeader = {
   cassette: 1,
   transport: "usb",
+  bridge: "ftdi",
   tool: "0.0.0",
   zlib: "1.3",
   device: { vendorId: 0x0403, productId: 0x6014, bcdDevice: 0x0900, portPath: "1-1" },

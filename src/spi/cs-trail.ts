@@ -1,4 +1,5 @@
-import type { CsPin } from "./codec.js";
+/** A level that CS can be put to. */
+export type CsPin = "high" | "low";
 
 /** Which levels CS may have: the last one known, and those of scripts that may or may not have been executed. */
 export class CsTrail {

@@ -1,5 +1,5 @@
-import { BridgeError } from "../../spi/errors.js";
-import { errorCode, isMmcpstoreError } from "../../util/errors.js";
+import { errorCode, isMmcpstoreError } from "../util/errors.js";
+import { BridgeError } from "./errors.js";
 
 /** True if nothing will work again: the adapter is off the bus, or a replay has left its recording. */
 export function isFinal(error: unknown): boolean {
