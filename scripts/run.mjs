@@ -61,6 +61,8 @@ const jobs = {
   test: (args) => run(process.execPath, [jest, ...args]),
   system: (args) =>
     run(process.execPath, [jest, "--config", "jest.system.config.js", "--runInBand", ...args]),
+  matrix: (args) =>
+    run(process.execPath, [jest, "--config", "jest.matrix.config.js", "--maxWorkers=2", ...args]),
   bench: (args) => run(process.execPath, [join(root, "bench", "main.mjs"), ...args]),
   setup: () => undefined,
 };

@@ -1,3 +1,4 @@
+import type { RecoveryReport } from "../spi/card-bus.js";
 import { CardError } from "../spi/errors.js";
 import { type Deadline, deadlineIn, earlier, expired } from "../util/deadline.js";
 import { errorCode, isMmcpstoreError } from "../util/errors.js";
@@ -6,6 +7,8 @@ import { HINT, wasReset } from "./errors.js";
 import { type IdentifyOptions, identifyCard } from "./identify.js";
 import type { CardIdentity } from "./identity.js";
 import { R1 } from "./r1.js";
+import type { CardRecovery } from "./recovery/report.js";
+import { isSameCard } from "./recovery/same-card.js";
 import { type CardStatus, describeStatus, R2 } from "./status.js";
 import { TIMING } from "./timing.js";
 
@@ -39,6 +42,7 @@ export class CardSession {
   #eraseUntil: Deadline = NEVER;
   /** Set once the clock was stepped down: never faster again. */
   #cappedHz: number | undefined;
+  #lastRecovery: CardRecovery | undefined;
 
   constructor(line: CardLine, options: IdentifyOptions, identity: CardIdentity) {
     this.line = line;
@@ -73,9 +77,20 @@ export class CardSession {
   async ensureReady(asked: Deadline | undefined): Promise<boolean> {
     if (asked !== undefined && expired(this.line.clock, asked)) throw tooLate();
     if (this.stateKnown) return false;
-    if (!this.#wasReset && (await this.#recover(asked))) return false;
-    await this.#identifyAgain(asked ?? deadlineIn(this.line.clock, TIMING.identifyMs));
-    return true;
+    const startUs = this.line.clock.nowUs();
+    const { integrityClass } = this.#identity;
+    const report = this.#wasReset ? undefined : await this.#recover(asked);
+    const how = report?.same === true ? "ready" : "identified";
+    if (how === "identified")
+      await this.#identifyAgain(asked ?? deadlineIn(this.line.clock, TIMING.identifyMs));
+    const us = this.line.clock.nowUs() - startUs;
+    if (report !== undefined) this.#lastRecovery = { ...report.report, how, us, integrityClass };
+    return how === "identified";
+  }
+
+  /** What the last recovery did, if there was one. */
+  get lastRecovery(): CardRecovery | undefined {
+    return this.#lastRecovery;
   }
 
   /**
@@ -118,14 +133,21 @@ export class CardSession {
     if (await this.line.stepDown()) this.#cappedHz = this.line.frequencyHz;
   }
 
-  async #recover(asked: Deadline | undefined): Promise<boolean> {
+  async #recover(
+    asked: Deadline | undefined,
+  ): Promise<{ readonly report: RecoveryReport; readonly same: boolean }> {
     const { line } = this;
     const own = deadlineIn(line.clock, TIMING.recoverMs);
     const bound = own.atUs > this.#eraseUntil.atUs ? own : this.#eraseUntil;
+    const deadline = asked === undefined ? bound : earlier(asked, bound);
     line.counters.recoveries++;
-    const { outcome } = await line.bus.recover(asked === undefined ? bound : earlier(asked, bound));
-    line.log.warn({ outcome }, "card recovered from an unknown state");
-    if (outcome !== "busy") return outcome === "ready";
+    const report = await line.bus.recover(deadline, {
+      crcProved: this.#identity.integrityClass === "A",
+    });
+    line.log.warn({ ...report }, "card recovered from an unknown state");
+    if (report.outcome === "ready")
+      return { report, same: await isSameCard(line, this.#identity, deadline) };
+    if (report.outcome !== "busy") return { report, same: false };
     throw new CardError("CARD_BUSY", "the card is still busy with what it did before", {
       details: { stateKnown: false },
       hint: "leave it powered and try again later: a reset now could destroy data",

@@ -9,7 +9,7 @@ import { deadlineIn, expired } from "../util/deadline.js";
 import { errorCode } from "../util/errors.js";
 import { acquireLock, type Lock } from "../util/lock.js";
 import { openCardStack } from "./card-stack.js";
-import type { DeviceSpec } from "./spec.js";
+import type { AdapterSpec } from "./spec.js";
 import type { AdapterListing, OpenedDevice, OpenOptions } from "./types.js";
 
 /** What a test replaces. */
@@ -18,18 +18,6 @@ export interface AdapterDeps {
   readonly load?: UsbLoader;
   readonly sysfsRoot?: string;
 }
-
-export type AdapterSpec = Extract<DeviceSpec, { kind: "adapter" }>;
-
-/** Any adapter, if there is just one. */
-export const ANY_ADAPTER: AdapterSpec = {
-  kind: "adapter",
-  chip: undefined,
-  serialNumber: undefined,
-  portPath: undefined,
-  channel: undefined,
-  hardwareWait: false,
-};
 
 const POLL_US = 250_000;
 
@@ -101,12 +89,12 @@ export async function openAdapter(
       ...(deps.load === undefined ? {} : { load: deps.load }),
     });
     const stack = await openCardStack({
-      transport,
+      link: { kind: "usb", transport },
+      family: "ftdi",
+      settings: { channel: channel.name, hardwareWait: spec.hardwareWait },
       clock,
       options,
       deviceString: name,
-      channel: channel.name,
-      hardwareWait: spec.hardwareWait,
     });
     const close = (): Promise<void> => stack.close().finally(() => lock.release());
     return {

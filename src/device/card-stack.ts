@@ -1,30 +1,29 @@
 import { randomBytes } from "node:crypto";
 import { appendFileSync, writeFileSync } from "node:fs";
-import { type FtdiBridge, openFtdi } from "../bridge/ftdi/driver.js";
 import { openCard, type SdCard } from "../card/sd-card.js";
 import { createSpiModeBus } from "../card/spi-mode/spi-mode-bus.js";
-import { CASSETTE_VERSION, type CassetteHeader } from "../transport/cassette.js";
-import { UsbRecorder } from "../transport/recorder.js";
-import type { UsbTransport } from "../transport/types.js";
+import type { AdapterBridge } from "../spi/bridge.js";
+import { type BridgeFamily, CASSETTE_VERSION, type CassetteHeader } from "../transport/cassette.js";
 import { toHex } from "../util/bytes.js";
 import type { Clock } from "../util/clock.js";
 import { deadlineIn } from "../util/deadline.js";
 import { errorCode, UsageError } from "../util/errors.js";
 import { createRandom, type RandomSource } from "../util/random.js";
+import { type BridgeSettings, openBridge } from "./families.js";
+import { type AdapterLink, deviceOf } from "./link.js";
+import { packetSizesOf, recordLink } from "./record-link.js";
 import type { AdapterSummary, OpenOptions } from "./types.js";
 
 const SEED_BYTES = 16;
-const RECORDED_ENDPOINTS = [0x02, 0x81, 0x04, 0x83];
 
 export interface StackOptions {
-  readonly transport: UsbTransport;
+  readonly link: AdapterLink;
+  readonly family: BridgeFamily;
+  readonly settings: BridgeSettings;
   readonly clock: Clock;
   readonly options: OpenOptions;
   /** Goes into a cassette. */
   readonly deviceString: string;
-  readonly channel?: string;
-  /** MISO is wired to GPIOL1 too. */
-  readonly hardwareWait?: boolean;
   /** Seed of a replayed run; a live one draws its own. */
   readonly randomSeed?: Uint8Array;
 }
@@ -45,19 +44,13 @@ export interface CardStack {
  */
 export async function openCardStack(stack: StackOptions): Promise<CardStack> {
   const seed = stack.randomSeed ?? new Uint8Array(randomBytes(SEED_BYTES));
-  const { transport, clock } = recorded(stack, seed);
-  const { options } = stack;
-  const bridge = await openFtdi({
-    transport,
-    clock,
-    log: options.log,
-    ...(stack.channel === undefined ? {} : { channel: stack.channel }),
-    options: { hardwareWait: stack.hardwareWait ?? false },
-  });
+  const { link, clock } = recorded(stack, seed);
+  const { options, family, settings } = stack;
+  const bridge = await openBridge(family, { link, settings, clock, log: options.log });
   const card = await identify(bridge, clock, options);
   return {
     card,
-    adapter: summary(bridge, card),
+    adapter: summary(bridge, link, card),
     clock,
     random: createRandom(seed),
     notes: notesOf(card, options),
@@ -65,7 +58,11 @@ export async function openCardStack(stack: StackOptions): Promise<CardStack> {
   };
 }
 
-async function identify(bridge: FtdiBridge, clock: Clock, options: OpenOptions): Promise<SdCard> {
+async function identify(
+  bridge: AdapterBridge,
+  clock: Clock,
+  options: OpenOptions,
+): Promise<SdCard> {
   const bus = createSpiModeBus({ bridge, clock, log: options.log });
   const settings = {
     crc: options.crc,
@@ -82,12 +79,12 @@ async function identify(bridge: FtdiBridge, clock: Clock, options: OpenOptions):
   }
 }
 
-function summary(bridge: FtdiBridge, card: SdCard): AdapterSummary {
-  const { serialNumber, portPath } = bridge.device;
+function summary(bridge: AdapterBridge, link: AdapterLink, card: SdCard): AdapterSummary {
+  const { serialNumber, portPath } = deviceOf(link);
   return {
     chip: bridge.chip.name,
-    portPath,
     frequencyHz: card.frequencyHz,
+    ...(portPath === undefined ? {} : { portPath }),
     ...(serialNumber === undefined ? {} : { serialNumber }),
   };
 }
@@ -100,18 +97,12 @@ function notesOf(card: SdCard, options: OpenOptions): string[] {
   ];
 }
 
-function recorded(
-  stack: StackOptions,
-  seed: Uint8Array,
-): { transport: UsbTransport; clock: Clock } {
-  const { transport, clock, options } = stack;
-  if (options.recordTo === undefined) return { transport, clock };
+function recorded(stack: StackOptions, seed: Uint8Array): { link: AdapterLink; clock: Clock } {
+  const { link, clock, options } = stack;
+  if (options.recordTo === undefined) return { link, clock };
   const path = options.recordTo;
   createCassette(path);
-  const recorder = new UsbRecorder(transport, clock, headerOf(stack, seed), (line) =>
-    appendFileSync(path, line),
-  );
-  return { transport: recorder, clock: recorder.clock };
+  return recordLink(link, clock, headerOf(stack, seed), (line) => appendFileSync(path, line));
 }
 
 function createCassette(path: string): void {
@@ -126,21 +117,20 @@ function createCassette(path: string): void {
 }
 
 function headerOf(
-  { transport, clock, options, deviceString, channel, hardwareWait }: StackOptions,
+  { link, family, settings, clock, options, deviceString }: StackOptions,
   seed: Uint8Array,
 ): CassetteHeader {
   return {
     cassette: CASSETTE_VERSION,
-    transport: "usb",
-    bridge: "ftdi",
+    transport: link.kind,
+    bridge: family,
     tool: options.version,
     zlib: process.versions["zlib"] ?? "",
-    device: transport.device,
+    device: deviceOf(link),
     deviceString,
-    packetSizes: packetSizesOf(transport),
+    packetSizes: packetSizesOf(link),
     capabilities: {
-      channel: channel ?? null,
-      hardwareWait: hardwareWait ?? false,
+      ...settings,
       crc: options.crc,
       speedHz: options.speedHz ?? null,
       readOnly: options.readOnly,
@@ -149,16 +139,4 @@ function headerOf(
     wallTimeMs: clock.wallTime(),
     randomSeed: toHex(seed),
   };
-}
-
-function packetSizesOf(transport: UsbTransport): Record<string, number> {
-  const sizes: Record<string, number> = {};
-  for (const endpoint of RECORDED_ENDPOINTS) {
-    try {
-      sizes[String(endpoint)] = transport.packetSize(endpoint);
-    } catch {
-      // An endpoint of another channel: not ours to record.
-    }
-  }
-  return sizes;
 }

@@ -1,4 +1,4 @@
-import { type DeviceSpec, parseDeviceSpec } from "./spec.js";
+import { ANY_ADAPTER, type DeviceSpec, parseDeviceSpec } from "./spec.js";
 import type { OpenedDevice, OpenOptions } from "./types.js";
 
 /**
@@ -11,7 +11,7 @@ export async function openDevice(
   options: OpenOptions,
 ): Promise<OpenedDevice> {
   if (text !== undefined) return openSpec(parseDeviceSpec(text), options);
-  const { ANY_ADAPTER, openAdapter } = await import("./adapters.js");
+  const { openAdapter } = await import("./adapters.js");
   return openAdapter(ANY_ADAPTER, options);
 }
 

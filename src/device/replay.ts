@@ -5,6 +5,7 @@ import { CassettePlayer } from "../transport/player.js";
 import { fromHex } from "../util/bytes.js";
 import { errorCode, UsageError } from "../util/errors.js";
 import { openCardStack } from "./card-stack.js";
+import { settingsOf } from "./families.js";
 import type { OpenedDevice, OpenOptions } from "./types.js";
 
 /**
@@ -30,20 +31,20 @@ export async function readCassette(path: string): Promise<Cassette> {
 export async function openReplay(path: string, options: OpenOptions): Promise<OpenedDevice> {
   const { header, events } = await readCassette(path);
   const player = new CassettePlayer({ header, events }, explainerOf(header));
-  const { channel, hardwareWait, crc, speedHz } = header.capabilities;
+  const { crc, speedHz } = header.capabilities;
   const { speedHz: _, ...others } = options;
   const stack = await openCardStack({
-    transport: player,
+    link: { kind: "usb", transport: player },
+    family: header.bridge,
+    settings: settingsOf(header),
     clock: player,
     deviceString: `replay:${path}`,
     randomSeed: fromHex(header.randomSeed),
-    hardwareWait: hardwareWait === true,
     options: {
       ...others,
       crc: crc !== false,
       ...(typeof speedHz === "number" ? { speedHz } : {}),
     },
-    ...(typeof channel === "string" ? { channel } : {}),
   });
   return {
     ...stack,

@@ -28,11 +28,12 @@ export async function openSim(
   });
   try {
     const stack = await openCardStack({
-      transport: bench.adapter.transport(0),
+      link: { kind: "usb", transport: bench.adapter.transport(0) },
+      family: "ftdi",
+      settings: { hardwareWait: sim.hardwareWait !== undefined },
       clock,
       options,
       deviceString: `sim:${spec.path}`,
-      hardwareWait: sim.hardwareWait !== undefined,
     });
     const close = async (): Promise<void> => {
       await stack.close().finally(() => bench.close());
@@ -49,6 +50,13 @@ export async function openSimSocket(path: string, options: OpenOptions): Promise
   const clock = new RealClock();
   const name = `sim:unix:${path}`;
   const transport = await connectSocketTransport(path, clock);
-  const stack = await openCardStack({ transport, clock, options, deviceString: name });
+  const stack = await openCardStack({
+    link: { kind: "usb", transport },
+    family: "ftdi",
+    settings: {},
+    clock,
+    options,
+    deviceString: name,
+  });
   return { ...stack, name, block: stack.card };
 }

@@ -6,26 +6,64 @@ export type DeviceSpec =
   | { readonly kind: "sim"; readonly path: string; readonly options: SimOptionTexts }
   | { readonly kind: "sim-socket"; readonly path: string }
   | { readonly kind: "replay"; readonly path: string }
-  | {
-      readonly kind: "adapter";
-      /** Chip family, or undefined for `usb:PORT`. */
-      readonly chip: AdapterChip | undefined;
-      readonly serialNumber: string | undefined;
-      readonly portPath: string | undefined;
-      /** `A` or `B`; undefined: the chip's first. */
-      readonly channel: string | undefined;
-      /** MISO is wired to GPIOL1 too, and the chip may wait for the card by itself. */
-      readonly hardwareWait: boolean;
-    };
+  | AdapterSpec;
+
+/** An adapter, as far as the device string tells which one. */
+export interface AdapterSpec {
+  readonly kind: "adapter";
+  /** undefined: any. */
+  readonly chip: AdapterChip | undefined;
+  readonly serialNumber: string | undefined;
+  /** Of `usb:1-3.4`. */
+  readonly portPath: string | undefined;
+  /** Node of a serial port, of `serprog:/dev/ttyACM0`. */
+  readonly path: string | undefined;
+  /** Of `serprog:/dev/ttyUSB0@115200`. */
+  readonly baudRate: number | undefined;
+  /** FTDI: `A` or `B`; undefined: that of the board, or the chip's first. */
+  readonly channel: string | undefined;
+  /** FTDI: MISO is wired to GPIOL1 too, and the chip may wait for the card by itself. */
+  readonly hardwareWait: boolean;
+  /** CH341A: identification at the chip's own clock. */
+  readonly fastIdentification: boolean;
+}
+
+/** Any adapter, if there is just one. */
+export const ANY_ADAPTER: AdapterSpec = {
+  kind: "adapter",
+  chip: undefined,
+  serialNumber: undefined,
+  portPath: undefined,
+  path: undefined,
+  baudRate: undefined,
+  channel: undefined,
+  hardwareWait: false,
+  fastIdentification: false,
+};
 
 /** What stands behind `?` in `sim:card.img?card=sdhc&ncr=8`. */
 export type SimOptionTexts = Readonly<Record<string, string>>;
 
-export const ADAPTER_CHIPS = ["ft232h", "ft2232h", "ft4232h"] as const;
+/** Adapters as device strings name them. */
+export const ADAPTER_CHIPS = [
+  "ft232h",
+  "ft2232h",
+  "ft4232h",
+  "ch341a",
+  "ch347",
+  "mcp2210",
+  "serprog",
+] as const;
 export type AdapterChip = (typeof ADAPTER_CHIPS)[number];
 
+/** Boards by name: what their makers have decided. */
+const BOARDS: Readonly<Record<string, Pick<AdapterSpec, "chip" | "channel">>> = {
+  /** SPI header on channel B (Tigard's README). */
+  tigard: { chip: "ft2232h", channel: "B" },
+};
+
 const FORMS =
-  "ft232h[:SERIAL], ft2232h[:SERIAL][/B], ft4232h[:SERIAL][/B], usb:1-3.4, sim:card.img, sim:unix:PATH, image:card.img, replay:FILE";
+  "ft232h[:SERIAL], ft2232h[:SERIAL][/B], ft4232h[:SERIAL][/B], tigard[:SERIAL], ch341a, ch347[:SERIAL], mcp2210[:SERIAL], serprog:/dev/ttyACM0[@BAUD], usb:1-3.4, sim:card.img, sim:unix:PATH, image:card.img, replay:FILE";
 
 /** @throws UsageError if it is none of the forms */
 export function parseDeviceSpec(text: string): DeviceSpec {
@@ -37,16 +75,22 @@ export function parseDeviceSpec(text: string): DeviceSpec {
   return parseAdapterWithOptions(text);
 }
 
-/** Adapters have one option: `?wait=on`. */
-function parseAdapterWithOptions(text: string): DeviceSpec {
+/** Adapters have few options: `?wait=on`, `?ident=fast`. */
+function parseAdapterWithOptions(text: string): AdapterSpec {
   const [plain = "", query = ""] = text.split("?", 2);
-  const { wait = "off", ...others } = parseQuery(text, query);
+  const { wait = "off", ident = "slow", ...others } = parseQuery(text, query);
   const unknown = Object.keys(others)[0];
   if (unknown !== undefined)
-    throw malformed(text, `an adapter has no option '${unknown}', only wait`);
+    throw malformed(text, `an adapter has no option '${unknown}', only wait and ident`);
   if (wait !== "on" && wait !== "off") throw malformed(text, "wait is on or off");
+  if (ident !== "fast" && ident !== "slow") throw malformed(text, "ident is fast or slow");
   const [head = "", ...tail] = plain.split(":");
-  return { ...parseAdapter(text, head.toLowerCase(), tail.join(":")), hardwareWait: wait === "on" };
+  return {
+    ...ANY_ADAPTER,
+    ...parseAdapter(text, head.toLowerCase(), tail.join(":")),
+    hardwareWait: wait === "on",
+    fastIdentification: ident === "fast",
+  };
 }
 
 function required(text: string, rest: string): string {
@@ -78,29 +122,33 @@ function parseQuery(text: string, query: string): SimOptionTexts {
   return options;
 }
 
-type AdapterParts = Omit<Extract<DeviceSpec, { kind: "adapter" }>, "hardwareWait">;
-
-function parseAdapter(text: string, head: string, rest: string): AdapterParts {
+function parseAdapter(text: string, head: string, rest: string): Partial<AdapterSpec> {
+  if (head === "serprog") return parseSerprog(text, rest);
   const { selector, channel } = splitChannel(rest === "" ? head : rest);
   if (head === "usb") {
     if (!/^\d+-\d+(\.\d+)*$/.test(selector)) throw malformed(text, "a port path looks like 1-3.4");
-    return {
-      kind: "adapter",
-      chip: undefined,
-      serialNumber: undefined,
-      portPath: selector,
-      channel,
-    };
+    return { portPath: selector, channel };
   }
-  const chip = ADAPTER_CHIPS.find((known) => known === (rest === "" ? selector : head));
+  const name = rest === "" ? selector : head;
+  const board = BOARDS[name];
+  const chip = board?.chip ?? ADAPTER_CHIPS.find((known) => known === name);
   if (chip === undefined) throw malformed(text, "no such adapter");
+  if (channel !== undefined && !chip.startsWith("ft"))
+    throw malformed(text, "only FTDI chips have channels");
   return {
-    kind: "adapter",
     chip,
     serialNumber: rest === "" || selector === "" ? undefined : selector,
-    portPath: undefined,
-    channel,
+    channel: channel ?? board?.channel,
   };
+}
+
+/** `/dev/ttyACM0`, `/dev/ttyUSB0@115200` */
+function parseSerprog(text: string, rest: string): Partial<AdapterSpec> {
+  if (rest === "") return { chip: "serprog" };
+  const [, path = "", baud] = /^(.*?)(?:@(\d+))?$/.exec(rest) ?? [];
+  if (path === "" || path.includes("@"))
+    throw malformed(text, "a serial port looks like /dev/ttyACM0 or /dev/ttyUSB0@115200");
+  return { chip: "serprog", path, baudRate: baud === undefined ? undefined : Number(baud) };
 }
 
 function splitChannel(text: string): { selector: string; channel: string | undefined } {

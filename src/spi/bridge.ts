@@ -17,6 +17,13 @@ export interface BridgeCapabilities {
   readonly queueDepth: number;
   /** Typical time from a request to its answer, in microseconds: sizes polls. */
   readonly roundTripUs: number;
+  /** What the way to the host moves each way, in bytes a second, where a clock may be faster than that; absent: the clock is the limit. */
+  readonly bytesPerSecond?: number;
+  /**
+   * Only where CS is not held: every transaction has to be `select`, one `write`, one `read`, `deselect`, and these are the bytes that the two
+   * may have. Anything else is refused with BRIDGE_UNSUPPORTED.
+   */
+  readonly operation?: { readonly maxWriteBytes: number; readonly maxReadBytes: number };
   /** How the bridge offers the card: as raw SPI, or polling the card itself ({@link import("./card-bus.js").CardBus}). */
   readonly offers: "spi" | "card-bus";
 }

@@ -53,13 +53,36 @@ export interface CardBusCapabilities {
   readonly hardwareWait: boolean;
 }
 
+/** What whoever recovers a card knows of it. */
+export interface RecoveryKnowledge {
+  /** CRC checking was proved to be on, and the card has had power ever since: a block with a wrong CRC16 does no harm. */
+  readonly crcProved: boolean;
+  /** A read may be open, whose block may take 100 ms to come; absent: what the bus knows of its own. */
+  readonly mayBeReading?: boolean;
+}
+
+/** Steps of a recovery, as they follow each other; those that repeat are named once in a row. */
+export type RecoveryStep =
+  | "bridge"
+  | "drain"
+  | "busy"
+  | "access"
+  | "CMD12"
+  | "stop-token"
+  | "probe"
+  | "poison";
+
 /** What {@link CardBus.recover} did and found. */
 export interface RecoveryReport {
   /** `ready`: the card answers in transfer state; `reinitialise`: it answers, but needs CMD0 and identification. */
   readonly outcome: "ready" | "reinitialise" | "silent" | "busy";
   /** R1 and R2 of the last probe, if it answered. */
   readonly status?: readonly [number, number];
+  readonly steps: readonly RecoveryStep[];
+  /** All but {@link waitBytes}. */
   readonly bytesClocked: number;
+  /** Clocked while the card was busy, or might have been taking its access time. */
+  readonly waitBytes: number;
 }
 
 /**
@@ -93,7 +116,7 @@ export interface CardBus {
   /** CS high and 8 clocks, so that the card lets go of MISO. Commands select it again by themselves. */
   release(deadline: Deadline): Promise<void>;
   /** Brings bridge and card back from any state to one that answers CMD13, without CMD0. */
-  recover(deadline: Deadline): Promise<RecoveryReport>;
+  recover(deadline: Deadline, known?: RecoveryKnowledge): Promise<RecoveryReport>;
   /** Releases the card and closes the bridge. */
   close(): Promise<void>;
 }

@@ -103,7 +103,7 @@ describe("recovery before the next operation", () => {
   const unknown: FakeRule = { on: "CMD17", give: { fail: "CARD_TIMEOUT", stateKnown: false } };
 
   test.each([
-    ["ready", ["recover", "CMD17@0x1"]],
+    ["ready", ["recover", "CMD59", "CMD58", "CMD10@0x1", "CMD17@0x1"]],
     ["reinitialise", ["recover", "configure", "startUp"]],
     ["silent", ["recover", "configure", "startUp"]],
   ] as const)("%s", async (recovery, begins) => {

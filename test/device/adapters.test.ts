@@ -1,10 +1,6 @@
 import { afterAll, describe, expect, it } from "@jest/globals";
-import {
-  type AdapterSpec,
-  ANY_ADAPTER,
-  listAdapters,
-  openAdapter,
-} from "../../src/device/adapters.js";
+import { listAdapters, openAdapter } from "../../src/device/adapters.js";
+import { type AdapterSpec, ANY_ADAPTER } from "../../src/device/spec.js";
 import type { OpenOptions } from "../../src/device/types.js";
 import { SimClock } from "../../src/sim/clock.js";
 import type { NativeDevice } from "../../src/transport/usb-module.js";

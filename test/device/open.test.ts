@@ -1,6 +1,6 @@
 import { afterAll, describe, expect, it } from "@jest/globals";
 import { openDevice } from "../../src/device/open.js";
-import { parseDeviceSpec } from "../../src/device/spec.js";
+import { ANY_ADAPTER, parseDeviceSpec } from "../../src/device/spec.js";
 import type { OpenOptions } from "../../src/device/types.js";
 import { silentLog } from "../../src/util/log.js";
 import { cli } from "../support/fake-io.js";
@@ -18,14 +18,7 @@ const OPTIONS: OpenOptions = {
 };
 
 describe("device strings", () => {
-  const adapter = {
-    kind: "adapter",
-    chip: undefined,
-    serialNumber: undefined,
-    portPath: undefined,
-    channel: undefined,
-    hardwareWait: false,
-  };
+  const adapter = ANY_ADAPTER;
 
   it.each([
     ["image:a:b.img", { kind: "image", path: "a:b.img" }],
@@ -43,6 +36,15 @@ describe("device strings", () => {
     ["usb:1-3.4", { ...adapter, portPath: "1-3.4" }],
     ["usb:1-3.4/A?wait=on", { ...adapter, portPath: "1-3.4", channel: "A", hardwareWait: true }],
     ["ft232h?wait=off", { ...adapter, chip: "ft232h" }],
+    ["tigard", { ...adapter, chip: "ft2232h", channel: "B" }],
+    ["Tigard:TG1/A", { ...adapter, chip: "ft2232h", serialNumber: "TG1", channel: "A" }],
+    ["ch341a?ident=fast", { ...adapter, chip: "ch341a", fastIdentification: true }],
+    ["mcp2210:0001", { ...adapter, chip: "mcp2210", serialNumber: "0001" }],
+    ["serprog:/dev/ttyACM0", { ...adapter, chip: "serprog", path: "/dev/ttyACM0" }],
+    [
+      "serprog:/dev/ttyUSB0@2000000",
+      { ...adapter, chip: "serprog", path: "/dev/ttyUSB0", baudRate: 2_000_000 },
+    ],
   ])("%s", (text, spec) => {
     expect(parseDeviceSpec(text)).toEqual(spec);
   });
@@ -57,6 +59,10 @@ describe("device strings", () => {
     "floppy",
     "floppy:a",
     "sim:a?x=1&x=2",
+    "ch341a/B",
+    "serprog:@9600",
+    "ft232h?wait=maybe",
+    "ft232h?speed=1",
   ])("'%s' is none", (text) => {
     expect(() => parseDeviceSpec(text)).toThrow(expect.objectContaining({ code: "USAGE" }));
   });

@@ -191,7 +191,7 @@ export class FakeCardBus implements CardBus {
     const outcome =
       given !== undefined && "recovery" in given ? given.recovery : this.#naturalRecovery();
     this.stateKnown = outcome === "ready";
-    return { outcome, bytesClocked: 1800 };
+    return { outcome, steps: ["bridge", "probe"], bytesClocked: 1800, waitBytes: 0 };
   }
 
   async close(): Promise<void> {

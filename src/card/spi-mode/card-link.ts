@@ -60,6 +60,8 @@ export class CardLink {
     busy: new ByteEstimate(FIRST_BUSY_ESTIMATE, MAX_BUSY_ESTIMATE),
   };
   stateKnown = true;
+  /** What the card may be in the middle of, as far as this process knows. */
+  doing: "nothing" | "reading" | "writing" | "unknown" = "unknown";
   /** False from a failure of the bridge until it has been brought back. */
   reachable = true;
   /** Off for good once its stop was seen not to be at a byte border. */

@@ -97,7 +97,10 @@ export class Commander {
       throw noResponse(name);
     }
     this.#link.estimates.response.observe(this.response.responseBytes);
-    if (command.index === GO_IDLE && r1 === R1.idle) this.#link.stateKnown = true;
+    if (command.index === GO_IDLE && r1 === R1.idle) {
+      this.#link.stateKnown = true;
+      this.#link.doing = "nothing";
+    }
     return r1;
   }
 

@@ -1,5 +1,5 @@
 import type { Segment } from "../../spi/bridge.js";
-import type { RecoveryReport } from "../../spi/card-bus.js";
+import type { RecoveryKnowledge, RecoveryReport, RecoveryStep } from "../../spi/card-bus.js";
 import type { Deadline } from "../../util/deadline.js";
 import { R1 } from "../r1.js";
 import { R2 } from "../status.js";
@@ -24,13 +24,19 @@ const CMD13 = commandBytes(13);
 /** FF, stop token, and the one byte behind it that says nothing yet. */
 const STOP_TRAN = Uint8Array.of(0xff, TOKEN.stopTran, 0xff);
 
+/** FF, start token, a block of FF, and 00 00 where its CRC16 would be 7F A1: a card that checks answers 0B and writes nothing. */
+const POISON = Uint8Array.of(0xff, TOKEN.startBlock, ...new Uint8Array(512).fill(0xff), 0, 0);
+
+/** A card has 100 ms for the first byte of a block (SD Physical Layer 4.6.2.1): looked for so often. */
+const ACCESS_LOOKS = 5;
+const ACCESS_LOOK_US = 21_000;
+const LOOK_BYTES = 16;
+
 /**
  * CMD12 comes before any CMD13, since a card that has just taken CMD55 would answer that with a block; none of the
  * bytes sent is a token but FD, and nothing has an address.
  */
-const PHASES: readonly Phase[] = [
-  drain,
-  settle,
+const END_TRANSFERS: readonly Phase[] = [
   stopTransmission,
   settle,
   stopIfStreaming,
@@ -39,56 +45,101 @@ const PHASES: readonly Phase[] = [
   probeStatus,
 ];
 
+/** @see recoverCard */
+const PHASES: readonly Phase[] = [drain, settle, waitForAccess, ...END_TRANSFERS];
+
+/** A card that waits for the token of a single block has no other way out of that, where it heeds no command there. */
+const POISON_PHASES: readonly Phase[] = [poison, settle, ...END_TRANSFERS];
+
+/** Nobody knows anything. */
+const IGNORANT: RecoveryKnowledge = { crcProved: false };
+
 /**
  * Brings the card back to answering CMD13 in transfer state, whatever byte of whatever command was the last
- * that it got; never sends CMD0. Bounded by `deadline` and, without busy, to about 1800 bytes.
+ * that it got; never sends CMD0. Bounded by `deadline` and, but for busy and access time, to 2048 bytes, or 4352 with a
+ * poison block, which is sent only where CRC checking is proved on.
  * @throws what the bridge throws, but for a deadline that passes: outcome `busy` or `silent`
  */
-export async function recoverCard(link: CardLink, deadline: Deadline): Promise<RecoveryReport> {
+export async function recoverCard(
+  link: CardLink,
+  deadline: Deadline,
+  known: RecoveryKnowledge = IGNORANT,
+): Promise<RecoveryReport> {
   link.stateKnown = false;
-  await link.abort(deadline);
-  const run = new RecoveryRun(link, deadline);
+  const run = new RecoveryRun(link, deadline, known);
   const outcome = await runPhases(run);
   link.stateKnown = outcome === "ready";
-  link.log.debug({ outcome, bytes: run.bytesClocked, status: run.status }, "recovery");
-  return {
-    outcome,
-    bytesClocked: run.bytesClocked,
-    ...(run.status !== undefined && { status: run.status }),
-  };
+  if (outcome === "ready") link.doing = "nothing";
+  link.log.debug({ outcome, steps: run.steps, bytes: run.bytesClocked }, "recovery");
+  const { steps, bytesClocked, waitBytes, status } = run;
+  return { outcome, steps, bytesClocked, waitBytes, ...(status !== undefined && { status }) };
 }
 
 async function runPhases(run: RecoveryRun): Promise<Outcome> {
   try {
-    for (const phase of PHASES) {
-      const outcome = await phase(run);
-      if (outcome !== undefined) return outcome;
-    }
-    return "silent";
+    await run.takeBridge();
+    const outcome = await inOrder(PHASES, run);
+    return outcome === "silent" && run.known.crcProved
+      ? await inOrder(POISON_PHASES, run)
+      : outcome;
   } catch (error) {
     if (isDeadline(error)) return run.quiet.status === "more" ? "busy" : "silent";
     throw error;
   }
 }
 
+async function inOrder(phases: readonly Phase[], run: RecoveryRun): Promise<Outcome> {
+  for (const phase of phases) {
+    const outcome = await phase(run);
+    if (outcome !== undefined) return outcome;
+  }
+  return "silent";
+}
+
 /** What the phases share. */
 class RecoveryRun {
   readonly quiet: QuietParser = new QuietParser();
   readonly response: ResponseParser = new ResponseParser();
+  readonly known: RecoveryKnowledge;
+  readonly steps: RecoveryStep[] = [];
   bytesClocked = 0;
+  waitBytes = 0;
   status: readonly [number, number] | undefined;
   readonly #link: CardLink;
   readonly #deadline: Deadline;
 
-  constructor(link: CardLink, deadline: Deadline) {
+  constructor(link: CardLink, deadline: Deadline, known: RecoveryKnowledge) {
     this.#link = link;
     this.#deadline = deadline;
+    this.known = known;
     this.quiet.status = "done";
   }
 
-  async transact(label: string, segments: readonly Segment[]): Promise<void> {
-    await this.#link.run({ label: `recover: ${label}`, segments }, this.#deadline);
+  /** CS stays as it was found: a card may be inside a block. */
+  async takeBridge(): Promise<void> {
+    this.steps.push("bridge");
+    await this.#link.abort(this.#deadline);
+  }
+
+  get mayBeReading(): boolean {
+    const { doing } = this.#link;
+    return this.known.mayBeReading ?? (doing === "reading" || doing === "unknown");
+  }
+
+  async transact(step: RecoveryStep, segments: readonly Segment[]): Promise<void> {
+    if (this.steps.at(-1) !== step) this.steps.push(step);
+    await this.#link.run({ label: `recover: ${step}`, segments }, this.#deadline);
     for (const segment of segments) this.bytesClocked += fixedBytes(segment);
+  }
+
+  /** FF for `us`, looking at MISO at its end; false if anything came. Waiting, so not among the bytes. */
+  async silentFor(us: number): Promise<boolean> {
+    const into = new Uint8Array(LOOK_BYTES);
+    await this.#link.clock.sleep(us);
+    await this.transact("access", [{ kind: "read", into }]);
+    this.bytesClocked -= LOOK_BYTES;
+    this.waitBytes += LOOK_BYTES;
+    return into.every((byte) => byte === 0xff);
   }
 }
 
@@ -106,8 +157,19 @@ async function drain(run: RecoveryRun): Promise<undefined> {
 /** Until nothing comes any more, or until it is clear that the card is streaming. */
 async function settle(run: RecoveryRun): Promise<undefined> {
   const parser = run.quiet.expect();
-  await run.transact("settle", [{ kind: "receive", parser, hint: ANSWER_BYTES }]);
-  run.bytesClocked += parser.bytes;
+  await run.transact("busy", [{ kind: "receive", parser, hint: ANSWER_BYTES }]);
+  run.bytesClocked += parser.bytes - parser.lowBytes;
+  run.waitBytes += parser.lowBytes;
+}
+
+/** A read whose block has not begun: it would come in the middle of what follows. */
+async function waitForAccess(run: RecoveryRun): Promise<undefined> {
+  if (!run.mayBeReading || run.quiet.streaming) return;
+  for (let look = 0; look < ACCESS_LOOKS; look++) {
+    if (await run.silentFor(ACCESS_LOOK_US)) continue;
+    await drain(run);
+    return settle(run);
+  }
 }
 
 /** Ends CMD18, and CMD25 as SD Physical Layer 7.3.3.1 wants it; if it went into a block, that is filled up. */
@@ -127,8 +189,17 @@ async function stopIfStreaming(run: RecoveryRun): Promise<undefined> {
 
 /** Ends CMD25 on a card that takes no command there. */
 async function stopToken(run: RecoveryRun): Promise<undefined> {
-  await run.transact("stop token", [
+  await run.transact("stop-token", [
     { kind: "write", data: STOP_TRAN },
+    { kind: "idle", bytes: ANSWER_BYTES },
+  ]);
+}
+
+/** What it answers and whether it goes on is for the phases that follow. */
+async function poison(run: RecoveryRun): Promise<undefined> {
+  await run.transact("poison", [
+    { kind: "select" },
+    { kind: "write", data: POISON },
     { kind: "idle", bytes: ANSWER_BYTES },
   ]);
 }
@@ -152,7 +223,7 @@ async function readStatus(run: RecoveryRun): Promise<boolean> {
   const before = new Uint8Array(1);
   const after = new Uint8Array(1);
   const parser = run.response.expect("R2");
-  await run.transact("CMD13", [
+  await run.transact("probe", [
     { kind: "deselect" },
     { kind: "idle", bytes: 2 },
     { kind: "select" },

@@ -5,6 +5,7 @@ import type {
   CardCommand,
   CardResponse,
   ReceiveRequest,
+  RecoveryKnowledge,
   RecoveryReport,
   SendRequest,
   TransferResult,
@@ -29,6 +30,8 @@ export interface SpiModeDeps {
   readonly bridge: SpiBridge;
   readonly clock: Clock;
   readonly log?: Log;
+  /** False: somebody else used the card before, so that the first user begins with a recovery. Default true. */
+  readonly stateKnown?: boolean;
 }
 
 /**
@@ -46,8 +49,9 @@ class SpiModeBus implements CardBus {
   readonly #reads: ReadTransfer;
   readonly #writes: WriteTransfer;
 
-  constructor({ bridge, clock, log = silentLog }: SpiModeDeps) {
+  constructor({ bridge, clock, log = silentLog, stateKnown = true }: SpiModeDeps) {
     this.#link = new CardLink(bridge, clock, log);
+    this.#link.stateKnown = stateKnown;
     this.#commander = new Commander(this.#link);
     const settler = new Settler(this.#link, this.#commander);
     this.#reads = new ReadTransfer(this.#link, this.#commander, settler);
@@ -97,14 +101,14 @@ class SpiModeBus implements CardBus {
     const { into, blockLength, blockCount } = request;
     const fits = blockCount >= 1 && into.length === blockLength * blockCount;
     assert(fits, "the buffer must hold exactly the blocks asked for");
-    return this.#reads.run(request, deadline);
+    return this.#while("reading", () => this.#reads.run(request, deadline));
   }
 
   async send(request: SendRequest, deadline: Deadline): Promise<TransferResult> {
     const blocks = request.data.length / request.blockLength;
     const whole = Number.isInteger(blocks) && blocks >= 1 && (request.openEnded || blocks === 1);
     assert(whole, "the data must be whole blocks, and one if the transfer is not open-ended");
-    return this.#writes.run(request, deadline);
+    return this.#while("writing", () => this.#writes.run(request, deadline));
   }
 
   async wait(deadline: Deadline): Promise<void> {
@@ -122,8 +126,8 @@ class SpiModeBus implements CardBus {
     if (this.#link.csLow) await this.#run("release", this.#link.release(), deadline);
   }
 
-  recover(deadline: Deadline): Promise<RecoveryReport> {
-    return recoverCard(this.#link, deadline);
+  recover(deadline: Deadline, known?: RecoveryKnowledge): Promise<RecoveryReport> {
+    return recoverCard(this.#link, deadline, known);
   }
 
   async close(): Promise<void> {
@@ -133,6 +137,16 @@ class SpiModeBus implements CardBus {
       this.#link.log.debug({ err: toError(error) }, "the card could not be released");
     } finally {
       await this.#link.bridge.close();
+    }
+  }
+
+  /** A transfer that ended, however, leaves nothing open unless the card's state is unknown. */
+  async #while<T>(open: "reading" | "writing", transfer: () => Promise<T>): Promise<T> {
+    this.#link.doing = open;
+    try {
+      return await transfer();
+    } finally {
+      if (this.#link.stateKnown) this.#link.doing = "nothing";
     }
   }
 

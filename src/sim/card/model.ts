@@ -114,7 +114,8 @@ export class SdCardModel implements SpiDevice {
   /** The state as a judge sees it: nothing under way, ready for any command. */
   get inTransferState(): boolean {
     const { power, ready, receiving, reading, sending, busy, app, dead } = this.#core.state;
-    const waiting = receiving !== undefined || reading !== undefined || sending;
+    const sendingStill = sending && !this.#core.out.empty;
+    const waiting = receiving !== undefined || reading !== undefined || sendingStill;
     const settled = busy === undefined || (this.#core.out.empty && this.#core.busyOver);
     return power && ready && !dead && !app && !waiting && settled && !this.#input.inFrame;
   }

@@ -1,0 +1,57 @@
+import type { AdapterBridge } from "../spi/bridge.js";
+import type { BridgeFamily, CassetteHeader } from "../transport/cassette.js";
+import type { Clock } from "../util/clock.js";
+import { assert } from "../util/errors.js";
+import type { Log } from "../util/log.js";
+import { type AdapterLink, usbOf } from "./link.js";
+
+/** What a driver is told besides its transport; goes into a cassette, so that a replay tells it the same. */
+export interface BridgeSettings {
+  /** FTDI: `A` or `B`; absent: the chip's first. */
+  readonly channel?: string;
+  /** FTDI: MISO is wired to GPIOL1 too. */
+  readonly hardwareWait?: boolean;
+  /** CH341A: identification at the chip's own clock instead of bit-banging at 400 kHz. */
+  readonly fastIdentification?: boolean;
+}
+
+interface Parts {
+  readonly link: AdapterLink;
+  readonly settings: BridgeSettings;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+const OPENERS: Readonly<Partial<Record<BridgeFamily, (parts: Parts) => Promise<AdapterBridge>>>> = {
+  ftdi: async ({ link, settings, clock, log }) => {
+    const { openFtdi } = await import("../bridge/ftdi/driver.js");
+    const { channel, hardwareWait = false } = settings;
+    return openFtdi({
+      transport: usbOf(link),
+      clock,
+      log,
+      ...(channel === undefined ? {} : { channel }),
+      options: { hardwareWait },
+    });
+  },
+};
+
+/**
+ * Starts the driver of a bridge. The transport is the driver's from here on, and closed if that fails.
+ * @throws what the driver throws
+ */
+export function openBridge(family: BridgeFamily, parts: Parts): Promise<AdapterBridge> {
+  const open = OPENERS[family];
+  assert(open !== undefined, `no driver for ${family}`);
+  return open(parts);
+}
+
+/** The settings that a recording was made with. */
+export function settingsOf({ capabilities }: CassetteHeader): BridgeSettings {
+  const { channel, hardwareWait, fastIdentification } = capabilities;
+  return {
+    ...(typeof channel === "string" ? { channel } : {}),
+    hardwareWait: hardwareWait === true,
+    fastIdentification: fastIdentification === true,
+  };
+}

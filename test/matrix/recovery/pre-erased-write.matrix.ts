@@ -1,0 +1,3 @@
+import { recoveryShard } from "./shard.js";
+
+recoveryShard(/^ACMD23/);

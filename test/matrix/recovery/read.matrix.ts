@@ -1,0 +1,3 @@
+import { recoveryShard } from "./shard.js";
+
+recoveryShard(/^CMD1[78]|^CMD12/);
