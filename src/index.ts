@@ -9,6 +9,13 @@ export {
   MemoryBlockDevice,
 } from "./block/device.js";
 export { openImage } from "./block/image.js";
+export {
+  PANIC_OUTCOMES,
+  type PanicOutcome,
+  type PanicPort,
+  type PanicRecovery,
+  type PanicVerdict,
+} from "./block/panic.js";
 export { PartitionView } from "./block/partition-view.js";
 export {
   DEFAULT_LABEL,
@@ -30,6 +37,7 @@ export type { SdCard } from "./card/sd-card.js";
 export { openDevice } from "./device/open.js";
 export { type OpenedPart, openPart } from "./device/part.js";
 export type { AdapterListing, AdapterSummary, OpenedDevice, OpenOptions } from "./device/types.js";
+export type { AppendReport } from "./pstore/append-report.js";
 export { detectGeometry, requireProved } from "./pstore/auto-geometry.js";
 export { type CheckReport, checkPartition } from "./pstore/check.js";
 export { reasonName, reasonNumber } from "./pstore/dmesg-head.js";
@@ -37,12 +45,17 @@ export { type ExtractedFile, extractFiles, shownRecords } from "./pstore/extract
 export type { Finding } from "./pstore/finding.js";
 export { holdsForeignData } from "./pstore/foreign-data.js";
 export { computeLayout, DEFAULT_GEOMETRY } from "./pstore/geometry.js";
+export {
+  ArmedRecords,
+  type LostRecord,
+  type PanicRecord,
+  type PanicReport,
+} from "./pstore/panic.js";
 export type { CompressMode } from "./pstore/payload.js";
 export { type ScanOptions, scanPartition } from "./pstore/scan.js";
 export { findSignatures } from "./pstore/signatures.js";
 export {
   type AppendPlan,
-  type AppendReport,
   type AppendRequest,
   PstoreStore,
   type StoreOptions,

@@ -1,5 +1,6 @@
 import type { Deadline } from "../util/deadline.js";
 import { MmcpstoreError } from "../util/errors.js";
+import type { PanicPort } from "./panic.js";
 
 /** The only block size of this project, in bytes. */
 export const BLOCK_SIZE = 512;
@@ -31,6 +32,8 @@ export interface BlockDevice {
   flush(deadline?: Deadline): Promise<void>;
   /** Contents afterwards are the medium's own choice (00 or FF). Absent where the medium has no erase. */
   erase?(lba: number, count: number, deadline?: Deadline): Promise<void>;
+  /** The way past the queue. Absent where the medium has none of its own: {@link import("./panic.js").plainPanicPort}. */
+  readonly panic?: PanicPort;
 }
 
 /** Range, read-only, image, partition and table errors (BLOCK_, IMAGE_, PART_, TABLE_ codes). */

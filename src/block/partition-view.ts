@@ -6,6 +6,7 @@ import {
   checkRange,
   checkWritable,
 } from "./device.js";
+import { checkExtents, type PanicPort } from "./panic.js";
 
 /** A run of blocks of another device, as a device of its own. */
 export class PartitionView implements BlockDevice {
@@ -15,6 +16,7 @@ export class PartitionView implements BlockDevice {
   /** Where it begins on the other device. */
   readonly startLba: number;
   readonly erase?: (lba: number, count: number, deadline?: Deadline) => Promise<void>;
+  readonly panic?: PanicPort;
   readonly #device: BlockDevice;
 
   /** @throws BlockError BLOCK_RANGE if the run does not lie inside the device */
@@ -26,6 +28,7 @@ export class PartitionView implements BlockDevice {
     this.hints = hintsFrom(device.hints, startLba);
     if (device.erase !== undefined)
       this.erase = (lba, count, deadline) => this.#erase(lba, count, deadline);
+    if (device.panic !== undefined) this.panic = this.#port(device.panic);
   }
 
   get readOnly(): boolean {
@@ -45,6 +48,27 @@ export class PartitionView implements BlockDevice {
 
   async flush(deadline?: Deadline): Promise<void> {
     await this.#device.flush(deadline);
+  }
+
+  #port(inner: PanicPort): PanicPort {
+    const shift = <T extends { readonly lba: number }>(one: T): T => ({
+      ...one,
+      lba: this.startLba + one.lba,
+    });
+    return {
+      prepare: async (extents, options) => {
+        checkExtents(this, extents);
+        const armed = await inner.prepare(extents.map(shift), options);
+        return {
+          fire: (steps, compare, deadline) =>
+            armed.fire(
+              steps.map((step) => step.map(shift)),
+              compare.map(shift),
+              deadline,
+            ),
+        };
+      },
+    };
   }
 
   async #erase(lba: number, count: number, deadline?: Deadline): Promise<void> {

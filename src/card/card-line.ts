@@ -36,6 +36,14 @@ export class CardLine {
     this.log = log;
   }
 
+  /** The line of whoever takes the bus away from this one's user. */
+  preempt(): CardLine {
+    const next = new CardLine(this.bus.preempt(), this.clock, this.log);
+    next.#frequencyHz = this.#frequencyHz;
+    Object.assign(next.counters, this.counters);
+    return next;
+  }
+
   /** What the bridge really clocks, in Hz. */
   get frequencyHz(): number {
     return this.#frequencyHz;

@@ -1,11 +1,11 @@
 import {
   BLOCK_SIZE,
-  type BlockDevice,
   BlockError,
   type BlockGeometryHints,
   checkRange,
   checkWritable,
 } from "../block/device.js";
+import type { PanicPort } from "../block/panic.js";
 import type { CardBus } from "../spi/card-bus.js";
 import { CardError } from "../spi/errors.js";
 import type { Clock } from "../util/clock.js";
@@ -16,6 +16,8 @@ import { CardLine, type LineCounters } from "./card-line.js";
 import { canErase, eraseBlocks } from "./erase.js";
 import { identifyCard } from "./identify.js";
 import type { CardIdentity } from "./identity.js";
+import { cardPanicPort, type PanicCard } from "./panic.js";
+import type { CardRecovery } from "./recovery/report.js";
 import { CardSession } from "./session.js";
 import { TIMING } from "./timing.js";
 import { BlockTransfer } from "./transfer.js";
@@ -69,16 +71,19 @@ export async function openCard(
  * Throws BlockError (BLOCK_RANGE, BLOCK_READ_ONLY, BLOCK_PREEMPTED after close) and CardError CARD_WRITE_PROTECTED before
  * anything is sent; CardError with `details.lba`, `blocks`, `blocksDone` and `stateKnown`; BridgeError, TransportError.
  */
-export class SdCard implements BlockDevice {
+export class SdCard implements PanicCard {
   readonly blockSize: typeof BLOCK_SIZE = BLOCK_SIZE;
   readonly blockCount: number;
   readonly readOnly: boolean;
   readonly hints: BlockGeometryHints;
   /** Absent where the card has no erase commands. Erases more finely than the card can by writing zeros. */
   readonly erase?: (lba: number, count: number, deadline?: Deadline) => Promise<void>;
-  readonly #session: CardSession;
-  readonly #transfer: BlockTransfer;
+  readonly panic: PanicPort;
+  #session: CardSession;
+  #transfer: BlockTransfer;
   readonly #askedReadOnly: boolean;
+  /** Panics so far: calls from before one are over. */
+  #generation = 0;
   #tail: Promise<unknown> = Promise.resolve();
   #closing: Promise<void> | undefined;
 
@@ -91,6 +96,7 @@ export class SdCard implements BlockDevice {
     this.blockCount = addressableBlocks(identity);
     this.readOnly = readOnly || identity.writeProtected !== "no";
     this.hints = hintsOf(identity);
+    this.panic = cardPanicPort(this, session.line.clock);
     if (canErase(identity))
       this.erase = (lba, count, deadline) => this.#erase(lba, count, deadline);
   }
@@ -108,6 +114,20 @@ export class SdCard implements BlockDevice {
   /** False after a failure that the next call has to recover from. */
   get stateKnown(): boolean {
     return this.#session.stateKnown;
+  }
+
+  /** What the last recovery did, if there was one. */
+  get lastRecovery(): CardRecovery | undefined {
+    return this.#session.lastRecovery;
+  }
+
+  takeOver(done: Promise<unknown>): CardSession {
+    this.#generation++;
+    this.#session = this.#session.preempt();
+    this.#transfer = new BlockTransfer(this.#session);
+    const before = this.#tail;
+    this.#tail = done.then(() => before);
+    return this.#session;
   }
 
   /** CRC errors, recoveries and clock reductions since the card was opened. */
@@ -146,7 +166,15 @@ export class SdCard implements BlockDevice {
 
   #enqueue(work: () => Promise<void>): Promise<void> {
     if (this.#closing !== undefined) return Promise.reject(closed());
-    const result = this.#tail.then(work);
+    const generation = this.#generation;
+    const preempted = (cause?: unknown): BlockError =>
+      new BlockError("BLOCK_PREEMPTED", "the card was taken for a panic record", { cause });
+    const result = this.#tail.then(async () => {
+      if (generation !== this.#generation) throw preempted();
+      await work().catch((error: unknown) => {
+        throw generation === this.#generation ? error : preempted(error);
+      });
+    });
     this.#tail = result.catch(() => undefined);
     return result;
   }

@@ -15,6 +15,8 @@ import { TIMING } from "./timing.js";
 /** CRC errors in a row without a block going through, and in all, before an operation gives up. */
 const MAX_FAILURES_IN_A_ROW = 4;
 const MAX_FAILURES = 16;
+/** For whom: a panic sends each block at most twice. */
+export const PANIC_FAILURES_IN_A_ROW = 2;
 
 const NEVER: Deadline = { atUs: Number.NEGATIVE_INFINITY };
 
@@ -22,12 +24,17 @@ const NEVER: Deadline = { atUs: Number.NEGATIVE_INFINITY };
 export class RetryBudget {
   #inARow = 0;
   #total = 0;
+  readonly #inARowAllowed: number;
+
+  constructor(inARowAllowed: number = MAX_FAILURES_IN_A_ROW) {
+    this.#inARowAllowed = inARowAllowed;
+  }
 
   /** Counts a failure behind which `blocksDone` more blocks are good; false: no further try. */
   allow(blocksDone: number): boolean {
     this.#inARow = blocksDone > 0 ? 1 : this.#inARow + 1;
     this.#total++;
-    return this.#inARow < MAX_FAILURES_IN_A_ROW && this.#total < MAX_FAILURES;
+    return this.#inARow < this.#inARowAllowed && this.#total < MAX_FAILURES;
   }
 }
 
@@ -48,6 +55,20 @@ export class CardSession {
     this.line = line;
     this.#options = options;
     this.#identity = identity;
+  }
+
+  /** The card for another user; whoever uses this session is turned away. */
+  preempt(): CardSession {
+    const next = new CardSession(this.line.preempt(), this.#options, this.#identity);
+    next.#wasReset = this.#wasReset;
+    next.#eraseUntil = this.#eraseUntil;
+    next.#cappedHz = this.#cappedHz;
+    return next;
+  }
+
+  /** Resets a card that stays busy: what it is programming may be damaged. @throws as identification */
+  async forceReset(deadline: Deadline): Promise<void> {
+    await this.#identifyAgain(deadline);
   }
 
   get identity(): CardIdentity {

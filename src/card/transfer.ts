@@ -33,11 +33,14 @@ interface Job {
 export class BlockTransfer {
   readonly #session: CardSession;
   readonly #line: CardLine;
+  readonly #failuresInARow: number | undefined;
   /** False once the card has refused CMD18 or CMD25: old MMC have single blocks only. */
   #multipleRead: boolean;
   #multipleWrite: boolean;
 
-  constructor(session: CardSession) {
+  /** @param failuresInARow CRC errors without a block going through that end an operation */
+  constructor(session: CardSession, failuresInARow?: number) {
+    this.#failuresInARow = failuresInARow;
     this.#session = session;
     this.#line = session.line;
     const { classes } = session.identity.csd;
@@ -62,7 +65,15 @@ export class BlockTransfer {
 
   #job(verb: Job["verb"], lba: number, bytes: Uint8Array, asked: Deadline | undefined): Job {
     const total = bytes.length / BLOCK_SIZE;
-    return { verb, lba, bytes, total, asked, retries: new RetryBudget(), done: 0 };
+    return {
+      verb,
+      lba,
+      bytes,
+      total,
+      asked,
+      retries: new RetryBudget(this.#failuresInARow),
+      done: 0,
+    };
   }
 
   #budgetMs(verb: Job["verb"], blocks: number): number {

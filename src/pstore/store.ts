@@ -1,17 +1,17 @@
 import { BLOCK_SIZE, type BlockDevice, checkWritable } from "../block/device.js";
 import type { Clock } from "../util/clock.js";
 import type { Deadline } from "../util/deadline.js";
+import { type AppendReport, reportOf } from "./append-report.js";
 import { planCommit } from "./commit.js";
-import { reasonName } from "./dmesg-head.js";
-import { type Draft, draftRecord } from "./draft.js";
+import { decodeDmesgHead } from "./dmesg-head.js";
+import { draftRecord } from "./draft.js";
 import { type ErasePlan, noSuchRecord, planErase, type Selection } from "./erase.js";
 import { type FormatPlan, planFormat } from "./format.js";
 import { computeLayout } from "./geometry.js";
-import { listingEnd } from "./listing-end.js";
+import { ArmedRecords, timeOf } from "./panic.js";
 import type { CompressMode } from "./payload.js";
 import { totalBytes } from "./read-bytes.js";
-import { recordTime } from "./record-content.js";
-import { fileName, type ScanOptions, scanPartition } from "./scan.js";
+import { type ScanOptions, scanPartition } from "./scan.js";
 import {
   type Geometry,
   type PartitionScan,
@@ -46,37 +46,6 @@ export interface AppendRequest {
   readonly compress?: CompressMode;
 }
 
-/** What was written, or would be. Plain data. */
-export interface AppendReport {
-  /** As the kernel names the file. */
-  readonly name: string;
-  readonly zone: Zone;
-  readonly layout: RecordLayout;
-  readonly reason: string;
-  readonly counter: number;
-  /** As it is in the header. */
-  readonly time: RecordTime;
-  /** The time wanted, if a record on disk made it a later one: a kernel finds its place by time. */
-  readonly raisedFrom?: RecordTime;
-  readonly compressed: boolean;
-  /** Payload bytes on disk. */
-  readonly storedBytes: number;
-  /** Bytes of text in them. */
-  readonly textBytes: number;
-  /** The oldest lines that did not fit. */
-  readonly droppedBytes: number;
-  readonly droppedLines: number;
-  readonly addedDumpLine: boolean;
-  /** No zone was free: the record that went. */
-  readonly replaced?: {
-    readonly reason: string;
-    readonly counter: number;
-    readonly time: RecordTime;
-  };
-  /** A kernel ends its listing at this damaged zone, in front of the new record. */
-  readonly hiddenBehind?: Zone;
-}
-
 export interface AppendPlan extends WritePlan {
   readonly report: AppendReport;
 }
@@ -91,6 +60,7 @@ export class PstoreStore {
   readonly #device: BlockDevice;
   readonly #clock: Pick<Clock, "wallTime">;
   readonly #options: StoreOptions;
+  #armed: ArmedRecords | undefined;
 
   /** @throws PstoreError PSTORE_GEOMETRY_INVALID, PSTORE_GEOMETRY_TOO_LARGE */
   constructor(
@@ -142,7 +112,7 @@ export class PstoreStore {
     const draft = draftRecord(zones, index, layout, {
       text: request.text,
       reason: request.reason,
-      time: request.time ?? this.#now(),
+      time: request.time ?? timeOf(this.#clock),
       compress: request.compress ?? "auto",
     });
     const firstSector = new Uint8Array(BLOCK_SIZE);
@@ -156,8 +126,63 @@ export class PstoreStore {
   async append(request: AppendRequest, deadline?: Deadline): Promise<AppendReport> {
     checkWritable(this.#device);
     const plan = await this.planAppend(request, deadline);
-    await runPlan(this.#device, plan, deadline);
+    const { zone } = plan.report;
+    const head = plan.compare[0]?.bytes ?? new Uint8Array(BLOCK_SIZE);
+    await this.#whileArmed({ passOver: new Set([zone.index]), pending: { zone, head } }, () =>
+      runPlan(this.#device, plan, deadline),
+    );
     return plan.report;
+  }
+
+  /**
+   * Chooses and reads all that a panic record needs, and keeps that true while this store is used. Writes nothing.
+   * @throws as {@link planAppend}, but for the record's own
+   */
+  async arm(clock: Clock, deadline?: Deadline): Promise<ArmedRecords> {
+    checkWritable(this.#device);
+    if (this.layout.dmesg.length === 0) throw noDmesgZone(this.layout);
+    const armed = new ArmedRecords(this.#device, clock);
+    await this.#rearm(armed, {}, deadline);
+    this.#armed = armed;
+    return armed;
+  }
+
+  /** After a panic record, or whatever else has used a choice up. @throws as {@link arm} */
+  async rearm(deadline?: Deadline): Promise<void> {
+    if (this.#armed !== undefined) await this.#rearm(this.#armed, {}, deadline);
+  }
+
+  /** The armed choice makes way for a write, and is made anew behind it, however it ended. */
+  async #whileArmed(write: Disturbance, run: () => Promise<void>): Promise<void> {
+    const armed = this.#armed;
+    if (armed === undefined) return run();
+    await this.#rearm(armed, write);
+    try {
+      await run();
+    } finally {
+      await this.#rearm(armed, {}).catch(() => armed.disarm());
+    }
+  }
+
+  async #rearm(armed: ArmedRecords, write: Disturbance, deadline?: Deadline): Promise<void> {
+    const heads = await readWritableHeads(this.#device, this.layout, within(deadline));
+    const zones = dmesgCandidates(heads);
+    const layout = this.#options.layout ?? chooseLayout(zones.map(({ head }) => head));
+    const { pending, passOver, changing } = write;
+    if (pending !== undefined) {
+      const { zone, head: bytes } = pending;
+      zones[zone.index] = { zone, bytes, head: decodeDmesgHead(bytes, zone.size) };
+    }
+    await armed.arm(
+      zones,
+      layout,
+      {
+        damagedIsFree: this.#options.yes ?? false,
+        ...(passOver === undefined ? {} : { passOver }),
+        ...(changing === undefined ? {} : { changing }),
+      },
+      deadline,
+    );
   }
 
   /** What {@link erase} would write. */
@@ -174,7 +199,7 @@ export class PstoreStore {
   async erase(selection: Selection, deadline?: Deadline): Promise<readonly string[]> {
     checkWritable(this.#device);
     const plan = await this.planErase(selection, deadline);
-    await runPlan(this.#device, plan, deadline);
+    await this.#whileArmed({ changing: true }, () => runPlan(this.#device, plan, deadline));
     return plan.erased;
   }
 
@@ -187,15 +212,19 @@ export class PstoreStore {
   async format(deadline?: Deadline): Promise<FormatPlan> {
     checkWritable(this.#device);
     const plan = await this.planFormat(deadline);
-    await runPlan(this.#device, plan, deadline);
+    await this.#whileArmed({ changing: true }, () => runPlan(this.#device, plan, deadline));
     return plan;
   }
+}
 
-  #now(): RecordTime {
-    const ms = this.#clock.wallTime();
-    const seconds = Math.floor(ms / 1000);
-    return { seconds: BigInt(seconds), nanoseconds: Math.floor(ms - seconds * 1000) * 1_000_000 };
-  }
+/** What a write does to the zones that a panic may have chosen. */
+interface Disturbance {
+  /** Zones that it writes. */
+  readonly passOver?: ReadonlySet<number>;
+  /** The record that it is about to put there: the ring goes on behind it. */
+  readonly pending?: { readonly zone: Zone; readonly head: Uint8Array };
+  /** It may change any zone. */
+  readonly changing?: boolean;
 }
 
 function within(deadline: Deadline | undefined): { readonly deadline?: Deadline } {
@@ -211,33 +240,4 @@ function noDmesgZone(layout: ZoneLayout): PstoreError {
     details: { geometry: layout.geometry },
     hint: "give --kmsg-size",
   });
-}
-
-function reportOf(draft: Draft, before: DmesgCandidate, heads: readonly ZoneHead[]): AppendReport {
-  const { zone, layout, header, prepared, raisedFrom } = draft;
-  const old = before.head.state === "valid" ? before.head.header : undefined;
-  const hiddenBehind = listingEnd(heads, zone);
-  return {
-    name: fileName(zone),
-    zone,
-    layout,
-    reason: reasonName(header.reason),
-    counter: header.counter,
-    time: { seconds: header.tvSec, nanoseconds: Number(header.tvNsec) },
-    ...(raisedFrom && { raisedFrom }),
-    compressed: prepared.compressed,
-    storedBytes: prepared.payload.length,
-    textBytes: prepared.textBytes,
-    droppedBytes: prepared.droppedBytes,
-    droppedLines: prepared.droppedLines,
-    addedDumpLine: prepared.addedDumpLine,
-    ...(old && {
-      replaced: {
-        reason: reasonName(old.reason),
-        counter: old.counter,
-        time: recordTime(old) ?? { seconds: 0n, nanoseconds: 0 },
-      },
-    }),
-    ...(hiddenBehind && { hiddenBehind }),
-  };
 }

@@ -117,6 +117,11 @@ export interface CardBus {
   release(deadline: Deadline): Promise<void>;
   /** Brings bridge and card back from any state to one that answers CMD13, without CMD0. */
   recover(deadline: Deadline, known?: RecoveryKnowledge): Promise<RecoveryReport>;
+  /**
+   * Takes the bus away from whoever uses it: their next transaction rejects with BLOCK_PREEMPTED, the one in flight is cancelled by
+   * the first {@link recover} of the bus that is returned, which is the only one to go on with.
+   */
+  preempt(): CardBus;
   /** Releases the card and closes the bridge. */
   close(): Promise<void>;
 }

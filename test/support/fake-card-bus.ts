@@ -194,6 +194,10 @@ export class FakeCardBus implements CardBus {
     return { outcome, steps: ["bridge", "probe"], bytesClocked: 1800, waitBytes: 0 };
   }
 
+  preempt(): CardBus {
+    return this;
+  }
+
   async close(): Promise<void> {
     this.#plain("close");
     this.closed = true;

@@ -1,3 +1,4 @@
+import { BlockError } from "../../block/device.js";
 import type {
   ReceiveSegment,
   Segment,
@@ -69,6 +70,9 @@ export class CardLink {
   /** True also where it is not known: raising and lowering it is right in both cases. */
   csLow = true;
   frequencyHz: number;
+  /** Transactions under way. */
+  #running = 0;
+  #revoked = false;
 
   constructor(bridge: SpiBridge, clock: Clock, log: Log) {
     this.bridge = bridge;
@@ -76,6 +80,20 @@ export class CardLink {
     this.log = log;
     this.hardwareWait = bridge.capabilities.hardwareWait;
     this.frequencyHz = bridge.capabilities.maxFrequencyHz;
+  }
+
+  /** The same card for another user; nothing goes through this link any more. What it was in the middle of is not known. */
+  successor(): CardLink {
+    this.#revoked = true;
+    const next = new CardLink(this.bridge, this.clock, this.log);
+    const idle = this.#running === 0 && this.doing === "nothing";
+    next.stateKnown = this.stateKnown && idle;
+    next.reachable = this.reachable && idle;
+    next.doing = this.doing;
+    next.hardwareWait = this.hardwareWait;
+    next.csLow = next.stateKnown ? this.csLow : true;
+    next.frequencyHz = this.frequencyHz;
+    return next;
   }
 
   /** Bytes that the clock moves in a round trip. */
@@ -111,8 +129,10 @@ export class CardLink {
 
   /** Whatever the bridge throws leaves CS and card where nobody knows. */
   async run(transaction: Transaction, deadline: Deadline): Promise<TransactionResult> {
+    this.#checkOwner();
     if (!this.reachable) await this.abort(deadline);
     this.#trackCs(transaction.segments);
+    this.#running++;
     try {
       return await this.bridge.submit(transaction, deadline);
     } catch (error) {
@@ -120,14 +140,22 @@ export class CardLink {
       this.reachable = false;
       this.csLow = true;
       throw error;
+    } finally {
+      this.#running--;
     }
   }
 
   /** Brings the bridge back after a failure; the card is as it was. */
   async abort(deadline: Deadline): Promise<void> {
+    this.#checkOwner();
     await this.bridge.abort(deadline);
     this.reachable = true;
     this.csLow = true;
+  }
+
+  #checkOwner(): void {
+    if (this.#revoked)
+      throw new BlockError("BLOCK_PREEMPTED", "the card was taken for a panic record");
   }
 
   /** All segments that move CS precede every receive here, so a stopped transaction has moved it too. */

@@ -39,8 +39,11 @@ export interface SpiModeDeps {
  * @throws BridgeError BRIDGE_UNSUPPORTED if the bridge cannot hold CS between transactions
  */
 export function createSpiModeBus(deps: SpiModeDeps): CardBus {
-  checkBridge(deps.bridge);
-  return new SpiModeBus(deps);
+  const { bridge, clock, log = silentLog, stateKnown = true } = deps;
+  checkBridge(bridge);
+  const link = new CardLink(bridge, clock, log);
+  link.stateKnown = stateKnown;
+  return new SpiModeBus(link);
 }
 
 class SpiModeBus implements CardBus {
@@ -49,9 +52,8 @@ class SpiModeBus implements CardBus {
   readonly #reads: ReadTransfer;
   readonly #writes: WriteTransfer;
 
-  constructor({ bridge, clock, log = silentLog, stateKnown = true }: SpiModeDeps) {
-    this.#link = new CardLink(bridge, clock, log);
-    this.#link.stateKnown = stateKnown;
+  constructor(link: CardLink) {
+    this.#link = link;
     this.#commander = new Commander(this.#link);
     const settler = new Settler(this.#link, this.#commander);
     this.#reads = new ReadTransfer(this.#link, this.#commander, settler);
@@ -128,6 +130,10 @@ class SpiModeBus implements CardBus {
 
   recover(deadline: Deadline, known?: RecoveryKnowledge): Promise<RecoveryReport> {
     return recoverCard(this.#link, deadline, known);
+  }
+
+  preempt(): CardBus {
+    return new SpiModeBus(this.#link.successor());
   }
 
   async close(): Promise<void> {

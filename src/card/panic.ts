@@ -1,0 +1,208 @@
+import { BLOCK_SIZE, type BlockDevice } from "../block/device.js";
+import {
+  type ArmedPort,
+  allEqual,
+  checkExtents,
+  describeError,
+  type PanicExtent,
+  type PanicOutcome,
+  type PanicPort,
+  type PanicRecovery,
+  type PanicVerdict,
+  type PanicWrite,
+} from "../block/panic.js";
+import type { Clock } from "../util/clock.js";
+import { type Deadline, earlier } from "../util/deadline.js";
+import { errorCode, isMmcpstoreError } from "../util/errors.js";
+import type { CardRecovery } from "./recovery/report.js";
+import { type CardSession, PANIC_FAILURES_IN_A_ROW } from "./session.js";
+import { BlockTransfer } from "./transfer.js";
+
+/** What the card gives its port. */
+export interface PanicCard extends BlockDevice {
+  /** Takes the card from its regular users, whose calls reject with BLOCK_PREEMPTED; those made from here on wait for `done`. */
+  takeOver(done: Promise<unknown>): CardSession;
+}
+
+/** The first sector of what may be written, as it was when all was well: the card in the slot must still have it. */
+interface Mark {
+  readonly lba: number;
+  readonly bytes: Uint8Array;
+}
+
+/** The port of a card behind any bus: frames, CRC, recovery and the bus alone. */
+export function cardPanicPort(card: PanicCard, clock: Clock): PanicPort {
+  return {
+    prepare: async (extents, { changing = false } = {}) => {
+      checkExtents(card, extents);
+      const armed = new ArmedCard(
+        card,
+        clock,
+        await readMark(card, changing ? undefined : extents[0]),
+      );
+      return { fire: (...shot) => armed.fire(...shot) };
+    },
+  };
+}
+
+async function readMark(
+  card: BlockDevice,
+  extent: PanicExtent | undefined,
+): Promise<Mark | undefined> {
+  if (extent === undefined) return undefined;
+  const bytes = new Uint8Array(BLOCK_SIZE);
+  await card.read(extent.lba, bytes);
+  return { lba: extent.lba, bytes };
+}
+
+class ArmedCard implements ArmedPort {
+  readonly #card: PanicCard;
+  readonly #clock: Clock;
+  readonly #mark: Mark | undefined;
+  /** One shot at a time. */
+  #tail: Promise<unknown> = Promise.resolve();
+
+  constructor(card: PanicCard, clock: Clock, mark: Mark | undefined) {
+    this.#card = card;
+    this.#clock = clock;
+    this.#mark = mark;
+  }
+
+  fire(
+    steps: readonly (readonly PanicWrite[])[],
+    compare: readonly PanicWrite[],
+    deadline: Deadline,
+  ): Promise<PanicVerdict> {
+    const shot = this.#tail.then(() => {
+      let done: () => void = () => undefined;
+      const over = new Promise<void>((resolve) => {
+        done = resolve;
+      });
+      const session = this.#card.takeOver(over);
+      return new Shot(session, this.#clock, this.#mark, deadline).run(steps, compare).finally(done);
+    });
+    this.#tail = shot.catch(() => undefined);
+    return shot;
+  }
+}
+
+/** A card that is there, but is not the one that was armed. */
+class WrongCard extends Error {}
+
+/** One panic write. */
+class Shot {
+  readonly #session: CardSession;
+  readonly #clock: Clock;
+  readonly #mark: Mark | undefined;
+  readonly #deadline: Deadline;
+  readonly #startUs: number;
+  #stepsDone = 0;
+  #dataAtRisk = false;
+  #recovery: PanicRecovery | undefined;
+
+  constructor(session: CardSession, clock: Clock, mark: Mark | undefined, deadline: Deadline) {
+    this.#session = session;
+    this.#clock = clock;
+    this.#mark = mark;
+    this.#deadline = deadline;
+    this.#startUs = clock.nowUs();
+  }
+
+  async run(
+    steps: readonly (readonly PanicWrite[])[],
+    compare: readonly PanicWrite[],
+  ): Promise<PanicVerdict> {
+    try {
+      await this.#takeBack();
+      const transfer = new BlockTransfer(this.#session, PANIC_FAILURES_IN_A_ROW);
+      for (const step of steps) {
+        for (const write of step) await this.#write(transfer, write);
+        this.#stepsDone++;
+      }
+      return await this.#verify(transfer, compare);
+    } catch (error) {
+      return this.#verdict(outcomeOf(error), error);
+    }
+  }
+
+  /** A card that was power-cycled, or another one in its place, shows only now: it is taken back once. */
+  async #write(transfer: BlockTransfer, { lba, bytes }: PanicWrite): Promise<void> {
+    try {
+      await transfer.write(lba, bytes, this.#deadline);
+    } catch (error) {
+      if (this.#recovery !== undefined || this.#session.stateKnown) throw error;
+      await this.#takeBack();
+      await transfer.write(lba, bytes, this.#deadline);
+    }
+  }
+
+  /** A card in transfer state is not bothered. One that stays busy is reset when half of the time is gone. */
+  async #takeBack(): Promise<void> {
+    if (this.#session.stateKnown) return;
+    const half = { atUs: this.#startUs + (this.#deadline.atUs - this.#startUs) / 2 };
+    try {
+      await this.#session.ensureReady(earlier(half, this.#deadline));
+    } catch (error) {
+      if (errorCode(error) !== "CARD_BUSY") throw error;
+      this.#dataAtRisk = true;
+      await this.#session.forceReset(this.#deadline);
+    }
+    this.#recovery = summary(this.#session.lastRecovery);
+    await this.#checkMark();
+  }
+
+  async #checkMark(): Promise<void> {
+    const transfer = new BlockTransfer(this.#session, PANIC_FAILURES_IN_A_ROW);
+    if (this.#mark === undefined || (await allEqual(transfer, [this.#mark], this.#deadline)))
+      return;
+    throw new WrongCard("the card's contents are not those that were armed for");
+  }
+
+  async #verify(transfer: BlockTransfer, compare: readonly PanicWrite[]): Promise<PanicVerdict> {
+    try {
+      const equal = await allEqual(transfer, compare, this.#deadline);
+      return this.#verdict(equal ? "committed" : "committed-unverified");
+    } catch (error) {
+      return this.#verdict("committed-unverified", error);
+    }
+  }
+
+  #verdict(outcome: PanicOutcome, error?: unknown): PanicVerdict {
+    return {
+      outcome,
+      stepsDone: this.#stepsDone,
+      dataAtRisk: this.#dataAtRisk,
+      us: this.#clock.nowUs() - this.#startUs,
+      ...(this.#recovery === undefined ? {} : { recovery: this.#recovery }),
+      ...(error === undefined ? {} : { error: describeError(error) }),
+    };
+  }
+}
+
+function summary(recovery: CardRecovery | undefined): PanicRecovery | undefined {
+  if (recovery === undefined) return undefined;
+  const { steps, bytesClocked, waitBytes, us, integrityClass, how } = recovery;
+  const all = how === "identified" ? [...steps, "identify"] : [...steps, "identity"];
+  return { steps: all, bytesClocked, waitBytes, us, integrityClass };
+}
+
+const OUTCOMES: Readonly<Record<string, PanicOutcome>> = {
+  CARD_BUSY: "card-busy",
+  CARD_TIMEOUT: "deadline",
+  BRIDGE_TIMEOUT: "deadline",
+  CARD_ABSENT: "card-gone",
+  CARD_NO_RESPONSE: "card-gone",
+  CARD_LOCKED: "locked",
+  CARD_WRITE_PROTECTED: "write-protected",
+  CARD_REFUSED: "needs-power-cycle",
+  CARD_UNUSABLE: "needs-power-cycle",
+};
+
+function outcomeOf(error: unknown): PanicOutcome {
+  if (error instanceof WrongCard) return "wrong-card";
+  const code = errorCode(error) ?? "";
+  if (isMmcpstoreError(error) && error.details["found"] !== undefined) return "wrong-card";
+  const known = OUTCOMES[code];
+  if (known !== undefined) return known;
+  return code.startsWith("CARD_") ? "write-failed" : "bridge-gone";
+}
