@@ -49,6 +49,11 @@ export class CardLine {
     return this.#frequencyHz;
   }
 
+  /** Bytes a second that clock and adapter move at most. */
+  get bytesPerSecond(): number {
+    return Math.min(this.#frequencyHz / 8, this.bus.capabilities.bytesPerSecond ?? Infinity);
+  }
+
   /** `deadline`, or `ms` from now if that is earlier. */
   within(deadline: Deadline, ms: number): Deadline {
     return earlier(deadline, deadlineIn(this.clock, ms));

@@ -6,16 +6,17 @@ import {
   checkWritable,
 } from "../block/device.js";
 import type { PanicPort } from "../block/panic.js";
-import type { CardBus } from "../spi/card-bus.js";
+import type { CardBus, RecoveryKnowledge } from "../spi/card-bus.js";
 import { CardError } from "../spi/errors.js";
 import type { Clock } from "../util/clock.js";
 import { type Deadline, deadlineIn } from "../util/deadline.js";
 import { toError } from "../util/errors.js";
 import { type Log, silentLog } from "../util/log.js";
 import { CardLine, type LineCounters } from "./card-line.js";
-import { canErase, eraseBlocks } from "./erase.js";
+import { canErase, eraseBlocks, eraseBudgetMs } from "./erase.js";
 import { identifyCard } from "./identify.js";
 import type { CardIdentity } from "./identity.js";
+import type { CardIntent, IntentSink } from "./intent.js";
 import { cardPanicPort, type PanicCard } from "./panic.js";
 import type { CardRecovery } from "./recovery/report.js";
 import { CardSession } from "./session.js";
@@ -32,7 +33,20 @@ export interface CardOptions {
   readonly speedHz?: number;
   /** Refuse every write and erase with BLOCK_READ_ONLY. */
   readonly readOnly?: boolean;
+  /** The user before was interrupted: the card is taken back first, with what is known of it. */
+  readonly interrupted?: Interruption;
+  /** Told of every operation. */
+  readonly intents?: IntentSink;
 }
+
+/** What is known of an interrupted user of the card. */
+export interface Interruption extends RecoveryKnowledge {
+  /** How long the card may still be busy, ms; at least the usual time is waited. */
+  readonly busyMs?: number;
+}
+
+/** Keeps no journal. */
+const NOBODY: IntentSink = { begin: () => undefined, end: () => undefined };
 
 export interface CardDeps {
   readonly bus: CardBus;
@@ -56,9 +70,12 @@ export async function openCard(
   const { crc = true, speedHz, readOnly = false } = options;
   const how = { crc, ...(speedHz !== undefined && { speedHz }) };
   const bound = deadline ?? deadlineIn(clock, TIMING.identifyMs);
+  const before = options.interrupted;
+  const report = before === undefined ? undefined : await takeBack(line, before, bound);
   const identity = await identifyCard(line, how, bound);
   log.info({ kind: identity.kind, cid: identity.cid.raw, hz: identity.frequencyHz }, "card opened");
-  return new SdCard(new CardSession(line, how, identity), { readOnly });
+  const session = new CardSession(line, how, identity, report);
+  return new SdCard(session, { readOnly, intents: options.intents ?? NOBODY });
 }
 
 /**
@@ -82,17 +99,22 @@ export class SdCard implements PanicCard {
   #session: CardSession;
   #transfer: BlockTransfer;
   readonly #askedReadOnly: boolean;
+  readonly #intents: IntentSink;
   /** Panics so far: calls from before one are over. */
   #generation = 0;
   #tail: Promise<unknown> = Promise.resolve();
   #closing: Promise<void> | undefined;
 
   /** Use {@link openCard}. */
-  constructor(session: CardSession, { readOnly }: { readonly readOnly: boolean }) {
+  constructor(
+    session: CardSession,
+    { readOnly, intents }: { readonly readOnly: boolean; readonly intents: IntentSink },
+  ) {
     const { identity } = session;
     this.#session = session;
     this.#transfer = new BlockTransfer(session);
     this.#askedReadOnly = readOnly;
+    this.#intents = intents;
     this.blockCount = addressableBlocks(identity);
     this.readOnly = readOnly || identity.writeProtected !== "no";
     this.hints = hintsOf(identity);
@@ -126,7 +148,11 @@ export class SdCard implements PanicCard {
     this.#session = this.#session.preempt();
     this.#transfer = new BlockTransfer(this.#session);
     const before = this.#tail;
-    this.#tail = done.then(() => before);
+    this.#intents.begin({ doing: "writing", lba: 0, blocks: this.blockCount });
+    this.#tail = done.then(() => {
+      this.#intents.end();
+      return before;
+    });
     return this.#session;
   }
 
@@ -137,19 +163,21 @@ export class SdCard implements PanicCard {
 
   async read(lba: number, into: Uint8Array, deadline?: Deadline): Promise<void> {
     checkRange(this, lba, into.length);
-    await this.#enqueue(() => this.#transfer.read(lba, into, deadline));
+    const intent = { doing: "reading", lba, blocks: into.length / BLOCK_SIZE } as const;
+    await this.#enqueue(intent, () => this.#transfer.read(lba, into, deadline));
   }
 
   /** Accepted by the card, busy over, CMD13 clean; no proof by reading back. */
   async write(lba: number, data: Uint8Array, deadline?: Deadline): Promise<void> {
     checkRange(this, lba, data.length);
     this.#checkWritable();
-    await this.#enqueue(() => this.#transfer.write(lba, data, deadline));
+    const intent = { doing: "writing", lba, blocks: data.length / BLOCK_SIZE } as const;
+    await this.#enqueue(intent, () => this.#transfer.write(lba, data, deadline));
   }
 
   /** Waits for the calls before it: in SPI mode a card has no cache that could be flushed, and a write ends with its busy. */
   async flush(): Promise<void> {
-    await this.#enqueue(async () => undefined);
+    await this.#enqueue(undefined, async () => undefined);
   }
 
   /** After what is queued: CS high, the card let go, the bus closed. Idempotent. */
@@ -161,19 +189,25 @@ export class SdCard implements PanicCard {
   async #erase(lba: number, count: number, deadline?: Deadline): Promise<void> {
     checkRange(this, lba, count * BLOCK_SIZE);
     this.#checkWritable();
-    await this.#enqueue(() => eraseBlocks(this.#session, this.#transfer, { lba, count }, deadline));
+    const eraseMs = eraseBudgetMs(this.identity, count);
+    await this.#enqueue({ doing: "erasing", lba, blocks: count, eraseMs }, () =>
+      eraseBlocks(this.#session, this.#transfer, { lba, count }, deadline),
+    );
   }
 
-  #enqueue(work: () => Promise<void>): Promise<void> {
+  #enqueue(intent: CardIntent | undefined, work: () => Promise<void>): Promise<void> {
     if (this.#closing !== undefined) return Promise.reject(closed());
     const generation = this.#generation;
     const preempted = (cause?: unknown): BlockError =>
       new BlockError("BLOCK_PREEMPTED", "the card was taken for a panic record", { cause });
     const result = this.#tail.then(async () => {
       if (generation !== this.#generation) throw preempted();
+      if (intent !== undefined) this.#intents.begin(intent);
       await work().catch((error: unknown) => {
         throw generation === this.#generation ? error : preempted(error);
       });
+      // What has failed may have left something open: the entry stays.
+      if (intent !== undefined) this.#intents.end();
     });
     this.#tail = result.catch(() => undefined);
     return result;
@@ -204,6 +238,21 @@ export class SdCard implements PanicCard {
       await bus.close();
     }
   }
+}
+
+/** Before CMD0: a card in the middle of a block would take that for data. */
+async function takeBack(
+  line: CardLine,
+  known: Interruption,
+  deadline: Deadline,
+): Promise<CardRecovery> {
+  const startUs = line.clock.nowUs();
+  line.counters.recoveries++;
+  const busyMs = Math.max(TIMING.recoverMs, known.busyMs ?? 0);
+  const report = await line.bus.recover(line.within(deadline, busyMs), known);
+  line.log.warn({ ...report }, "card recovered from an interrupted user");
+  const integrityClass = known.crcProved ? "A" : "C";
+  return { ...report, how: "identified", us: line.clock.nowUs() - startUs, integrityClass };
 }
 
 /** A 32-bit argument reaches this far (more needs CMD22, which SPI mode lacks). */

@@ -51,7 +51,14 @@ export class CardSession {
   #cappedHz: number | undefined;
   #lastRecovery: CardRecovery | undefined;
 
-  constructor(line: CardLine, options: IdentifyOptions, identity: CardIdentity) {
+  /** @param recovery what was done before the identification, if anything */
+  constructor(
+    line: CardLine,
+    options: IdentifyOptions,
+    identity: CardIdentity,
+    recovery?: CardRecovery,
+  ) {
+    this.#lastRecovery = recovery;
     this.line = line;
     this.#options = options;
     this.#identity = identity;

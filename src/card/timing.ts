@@ -51,7 +51,7 @@ const WIRE_BYTES = 560;
 export function transferBudgetMs(
   direction: "read" | "write",
   blocks: number,
-  card: { readonly frequencyHz: number; readonly mmc: boolean },
+  card: { readonly bytesPerSecond: number; readonly mmc: boolean },
 ): number {
   const block =
     direction === "write"
@@ -60,6 +60,6 @@ export function transferBudgetMs(
         ? TIMING.readBlockMmcMs
         : TIMING.readBlockMs;
   const stream = STREAM_START_MS[direction] + STREAM_BLOCK_MS[direction] * blocks;
-  const wire = (blocks * WIRE_BYTES * 8 * 1000) / card.frequencyHz;
+  const wire = (blocks * WIRE_BYTES * 1000) / card.bytesPerSecond;
   return TIMING.responseMs + Math.min(blocks * block, stream) + wire;
 }

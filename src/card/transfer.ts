@@ -78,7 +78,7 @@ export class BlockTransfer {
 
   #budgetMs(verb: Job["verb"], blocks: number): number {
     return transferBudgetMs(verb === "reading" ? "read" : "write", blocks, {
-      frequencyHz: this.#line.frequencyHz,
+      bytesPerSecond: this.#line.bytesPerSecond,
       mmc: this.#session.identity.kind === "MMC",
     });
   }

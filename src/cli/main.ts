@@ -8,4 +8,6 @@ if (args.length === 1 && (args[0] === "--version" || args[0] === "-V")) {
 } else {
   const { runCli } = await import("./program.js");
   process.exitCode = await runCli(args, nodeIo());
+  // A console that was being watched would keep the process for its next line.
+  process.stdin.destroy();
 }

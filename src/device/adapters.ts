@@ -1,4 +1,3 @@
-import { join } from "node:path";
 import { findFtdiChip, ftdiChannel, isFtdiDevice, requireFtdiChip } from "../bridge/ftdi/chips.js";
 import { TransportError } from "../transport/types.js";
 import { openUsb } from "../transport/usb.js";
@@ -9,6 +8,7 @@ import { deadlineIn, expired } from "../util/deadline.js";
 import { errorCode } from "../util/errors.js";
 import { acquireLock, type Lock } from "../util/lock.js";
 import { openCardStack } from "./card-stack.js";
+import { IntentJournal, runtimeFile } from "./journal.js";
 import type { AdapterSpec } from "./spec.js";
 import type { AdapterListing, OpenedDevice, OpenOptions } from "./types.js";
 
@@ -80,6 +80,7 @@ export async function openAdapter(
   const channel = ftdiChannel(requireFtdiChip(device), spec.channel);
   const name = `usb:${device.portPath}/${channel.name}`;
   const lock = await lockAdapter(name, options);
+  const journal = new IntentJournal(runtimeFile(name, options, "journal"), clock, options.log);
   try {
     const transport = await openUsb({
       device,
@@ -95,6 +96,7 @@ export async function openAdapter(
       clock,
       options,
       deviceString: name,
+      journal,
     });
     const close = (): Promise<void> => stack.close().finally(() => lock.release());
     return {
@@ -156,7 +158,6 @@ function noAdapter(): TransportError {
 }
 
 /** One lock a channel, so that both channels of an FT2232H can be used at once. */
-async function lockAdapter(name: string, { lockDir }: OpenOptions): Promise<Lock> {
-  const file = `mmcpstore-${name.replaceAll(/[^\w.-]/g, "-")}.lock`;
-  return acquireLock(join(lockDir, file), `the adapter ${name}`);
+async function lockAdapter(name: string, options: OpenOptions): Promise<Lock> {
+  return acquireLock(runtimeFile(name, options, "lock"), `the adapter ${name}`);
 }

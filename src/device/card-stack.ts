@@ -10,6 +10,12 @@ import { deadlineIn } from "../util/deadline.js";
 import { errorCode, UsageError } from "../util/errors.js";
 import { createRandom, type RandomSource } from "../util/random.js";
 import { type BridgeSettings, openBridge } from "./families.js";
+import {
+  describeLeftBehind,
+  type IntentJournal,
+  interruptionOf,
+  type LeftBehind,
+} from "./journal.js";
 import { type AdapterLink, deviceOf } from "./link.js";
 import { packetSizesOf, recordLink } from "./record-link.js";
 import type { AdapterSummary, OpenOptions } from "./types.js";
@@ -24,6 +30,8 @@ export interface StackOptions {
   readonly options: OpenOptions;
   /** Goes into a cassette. */
   readonly deviceString: string;
+  /** Of adapters that outlive this process. */
+  readonly journal?: IntentJournal;
   /** Seed of a replayed run; a live one draws its own. */
   readonly randomSeed?: Uint8Array;
 }
@@ -47,27 +55,37 @@ export async function openCardStack(stack: StackOptions): Promise<CardStack> {
   const { link, clock } = recorded(stack, seed);
   const { options, family, settings } = stack;
   const bridge = await openBridge(family, { link, settings, clock, log: options.log });
-  const card = await identify(bridge, clock, options);
+  const { journal } = stack;
+  const left = journal?.leftBehind();
+  const card = await identify(bridge, stack, clock, left);
+  journal?.start(card.identity);
   return {
     card,
     adapter: summary(bridge, link, card),
     clock,
     random: createRandom(seed),
-    notes: notesOf(card, options),
-    close: () => card.close(),
+    notes: [...takenOver(card, left), ...notesOf(card, options)],
+    close: async () => {
+      await card.close();
+      journal?.finish();
+    },
   };
 }
 
 async function identify(
   bridge: AdapterBridge,
+  { options, journal }: StackOptions,
   clock: Clock,
-  options: OpenOptions,
+  left: LeftBehind | undefined,
 ): Promise<SdCard> {
+  const interrupted = interruptionOf(left, clock);
   const bus = createSpiModeBus({ bridge, clock, log: options.log });
   const settings = {
     crc: options.crc,
     readOnly: options.readOnly,
     ...(options.speedHz === undefined ? {} : { speedHz: options.speedHz }),
+    ...(interrupted === undefined ? {} : { interrupted }),
+    ...(journal === undefined ? {} : { intents: journal }),
   };
   const deadline =
     options.deadlineMs === undefined ? undefined : deadlineIn(clock, options.deadlineMs);
@@ -87,6 +105,16 @@ function summary(bridge: AdapterBridge, link: AdapterLink, card: SdCard): Adapte
     ...(portPath === undefined ? {} : { portPath }),
     ...(serialNumber === undefined ? {} : { serialNumber }),
   };
+}
+
+/** The process before was killed: what it was doing, and how its card was taken back. */
+function takenOver(card: SdCard, left: LeftBehind | undefined): string[] {
+  const { lastRecovery } = card;
+  if (left === undefined || lastRecovery === undefined) return [];
+  const { steps, bytesClocked, integrityClass } = lastRecovery;
+  return [
+    `note: the last user of this adapter was killed, ${describeLeftBehind(left)}; the card was taken back (${steps.join(", ")}; ${bytesClocked} bytes, integrity class ${integrityClass})`,
+  ];
 }
 
 function notesOf(card: SdCard, options: OpenOptions): string[] {

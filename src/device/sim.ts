@@ -2,6 +2,7 @@ import { SimClock } from "../sim/clock.js";
 import { connectSocketTransport } from "../sim/serve/client.js";
 import { RealClock } from "../util/clock.js";
 import { openCardStack } from "./card-stack.js";
+import { IntentJournal, runtimeFile } from "./journal.js";
 import { openSimBench } from "./sim-bench.js";
 import { parseSimOptions } from "./sim-options.js";
 import type { DeviceSpec } from "./spec.js";
@@ -57,6 +58,7 @@ export async function openSimSocket(path: string, options: OpenOptions): Promise
     clock,
     options,
     deviceString: name,
+    journal: new IntentJournal(runtimeFile(name, options, "journal"), clock, options.log),
   });
   return { ...stack, name, block: stack.card };
 }

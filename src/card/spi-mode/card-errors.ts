@@ -56,11 +56,16 @@ export function badData(name: string, failure: DataFailure, blocksDone: number):
 }
 
 /** The card accepted a read but sends nothing. */
-export function noToken(name: string, blocksDone: number, cause?: unknown): CardError {
+export function noToken(
+  name: string,
+  blocksDone: number,
+  cause?: unknown,
+  hint: string = CARD_HINT,
+): CardError {
   return new CardError("CARD_TIMEOUT", `${name}, block ${blocksDone}: the card sends no data`, {
     cause,
     details: { command: name, blocksDone, reason: "no-token" },
-    hint: CARD_HINT,
+    hint,
   });
 }
 

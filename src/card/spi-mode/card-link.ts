@@ -1,5 +1,6 @@
 import { BlockError } from "../../block/device.js";
 import type {
+  BridgeCapabilities,
   ReceiveSegment,
   Segment,
   SpiBridge,
@@ -25,6 +26,8 @@ const FIRST_ACCESS_ESTIMATE = 16;
 const FIRST_BUSY_ESTIMATE = 18;
 /** Busy is clocked for at least this, if a round trip costs more. */
 const MIN_BUSY_ESTIMATE = 19;
+/** 512 bytes with command, response, token, CRC16, and what may stand between them. */
+const LEAST_OPERATION_BYTES = 640;
 const FIRST_GAP_ESTIMATE = 128;
 const MAX_GAP_ESTIMATE = 8192;
 
@@ -96,9 +99,10 @@ export class CardLink {
     return next;
   }
 
-  /** Bytes that the clock moves in a round trip. */
+  /** Bytes that clock and adapter move in a round trip. */
   get roundTripBytes(): number {
-    return this.bytesIn(this.bridge.capabilities.roundTripUs);
+    const { roundTripUs, bytesPerSecond = Infinity } = this.bridge.capabilities;
+    return Math.min(this.bytesIn(roundTripUs), Math.ceil((roundTripUs * bytesPerSecond) / 1e6));
   }
 
   /** Bytes that the clock moves in `us` microseconds. */
@@ -118,7 +122,8 @@ export class CardLink {
 
   /** Busy until FF twice, behind a command or a block. */
   awaitReady(hint: number): ReceiveSegment {
-    const segment = { kind: "receive", parser: this.busy.expect(), hint } as const;
+    const parser = this.busy.expect();
+    const segment = { kind: "receive", parser, hint, resumable: true } as const;
     return this.hardwareWait ? { ...segment, wait: "ready" } : segment;
   }
 
@@ -172,12 +177,27 @@ export function isDeadline(error: unknown): boolean {
   return errorCode(error) === "BRIDGE_TIMEOUT";
 }
 
-/** @throws BridgeError BRIDGE_UNSUPPORTED for a bridge that cannot hold CS: SPI mode polls within a CS frame */
+/**
+ * @throws BridgeError BRIDGE_UNSUPPORTED for a bridge that neither holds CS, so that SPI mode can poll within a CS frame, nor has
+ * operations in which a whole block fits
+ */
 export function checkBridge(bridge: SpiBridge): void {
-  if (bridge.capabilities.csHold && bridge.capabilities.offers === "spi") return;
+  const { csHold, offers, operation } = bridge.capabilities;
+  if (offers === "spi" && (csHold || (operation !== undefined && holdsBlocks(operation)))) return;
   throw new BridgeError(
     "BRIDGE_UNSUPPORTED",
     "this adapter cannot keep chip select low between transfers, which an SD card in SPI mode needs",
-    { hint: "wire chip select to a pin that the adapter drives on its own" },
+    {
+      details: { ...operation },
+      hint: "wire chip select to a pin that the adapter drives on its own, or use other firmware",
+    },
+  );
+}
+
+/** A block with its command, what stands between them, and a little time. */
+function holdsBlocks(operation: NonNullable<BridgeCapabilities["operation"]>): boolean {
+  return (
+    operation.maxWriteBytes >= LEAST_OPERATION_BYTES &&
+    operation.maxReadBytes >= LEAST_OPERATION_BYTES
   );
 }

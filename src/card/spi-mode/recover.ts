@@ -157,7 +157,8 @@ async function drain(run: RecoveryRun): Promise<undefined> {
 /** Until nothing comes any more, or until it is clear that the card is streaming. */
 async function settle(run: RecoveryRun): Promise<undefined> {
   const parser = run.quiet.expect();
-  await run.transact("busy", [{ kind: "receive", parser, hint: ANSWER_BYTES }]);
+  const segment = { kind: "receive", parser, hint: ANSWER_BYTES, resumable: true } as const;
+  await run.transact("busy", [segment]);
   run.bytesClocked += parser.bytes - parser.lowBytes;
   run.waitBytes += parser.lowBytes;
 }

@@ -18,9 +18,12 @@ import { type Log, silentLog } from "../../util/log.js";
 import { stillBusy } from "./card-errors.js";
 import { CardLink, checkBridge, isDeadline } from "./card-link.js";
 import { Commander } from "./commands.js";
+import { OperationBridge } from "./operation-bridge.js";
 import { ReadTransfer } from "./read-transfer.js";
 import { recoverCard } from "./recover.js";
 import { Settler } from "./settle.js";
+import { SingleRead } from "./single-read.js";
+import { SingleWrite } from "./single-write.js";
 import { WriteTransfer } from "./write-transfer.js";
 
 /** For what has no deadline of its caller: a few bytes with CS high. */
@@ -41,7 +44,9 @@ export interface SpiModeDeps {
 export function createSpiModeBus(deps: SpiModeDeps): CardBus {
   const { bridge, clock, log = silentLog, stateKnown = true } = deps;
   checkBridge(bridge);
-  const link = new CardLink(bridge, clock, log);
+  const { operation } = bridge.capabilities;
+  const framed = operation === undefined ? bridge : new OperationBridge(bridge, operation);
+  const link = new CardLink(framed, clock, log);
   link.stateKnown = stateKnown;
   return new SpiModeBus(link);
 }
@@ -49,21 +54,34 @@ export function createSpiModeBus(deps: SpiModeDeps): CardBus {
 class SpiModeBus implements CardBus {
   readonly #link: CardLink;
   readonly #commander: Commander;
-  readonly #reads: ReadTransfer;
-  readonly #writes: WriteTransfer;
+  readonly #reads: ReadTransfer | SingleRead;
+  readonly #writes: WriteTransfer | SingleWrite;
 
   constructor(link: CardLink) {
     this.#link = link;
     this.#commander = new Commander(this.#link);
     const settler = new Settler(this.#link, this.#commander);
-    this.#reads = new ReadTransfer(this.#link, this.#commander, settler);
-    this.#writes = new WriteTransfer(this.#link, this.#commander, settler);
+    const [Reads, Writes] = this.#isSingle
+      ? ([SingleRead, SingleWrite] as const)
+      : ([ReadTransfer, WriteTransfer] as const);
+    this.#reads = new Reads(this.#link, this.#commander, settler);
+    this.#writes = new Writes(this.#link, this.#commander, settler);
   }
 
   get capabilities(): CardBusCapabilities {
-    const { minFrequencyHz, maxFrequencyHz } = this.#link.bridge.capabilities;
-    const { hardwareWait } = this.#link;
-    return { maxBlocks: Number.POSITIVE_INFINITY, minFrequencyHz, maxFrequencyHz, hardwareWait };
+    const { minFrequencyHz, maxFrequencyHz, bytesPerSecond } = this.#link.bridge.capabilities;
+    return {
+      maxBlocks: this.#isSingle ? 1 : Number.POSITIVE_INFINITY,
+      minFrequencyHz,
+      maxFrequencyHz,
+      hardwareWait: this.#link.hardwareWait,
+      ...(bytesPerSecond === undefined ? {} : { bytesPerSecond }),
+    };
+  }
+
+  /** CS does not stay low: each block is an operation of its own. */
+  get #isSingle(): boolean {
+    return this.#link.bridge.capabilities.operation !== undefined;
   }
 
   get stateKnown(): boolean {
@@ -81,6 +99,11 @@ class SpiModeBus implements CardBus {
   }
 
   async startUp(bytes: number, deadline: Deadline): Promise<void> {
+    if (this.#isSingle) {
+      // With CS low, which the specification does not allow but many cards take: there is no other way.
+      await this.#run("start-up clocks", [{ kind: "select" }, { kind: "idle", bytes }], deadline);
+      return;
+    }
     if (!this.#link.bridge.capabilities.clocksWithCsHigh) {
       throw new BridgeError(
         "BRIDGE_UNSUPPORTED",
