@@ -17,7 +17,7 @@ import { type Context, note, type VerbFlags } from "./context.js";
 import { EXIT, type ExitCode } from "./exit-codes.js";
 import { openGeometry } from "./geometry.js";
 import { requireWholeDevice } from "./ranges.js";
-import { type Access, withDevice } from "./session.js";
+import { type Access, type SessionOptions, withDevice } from "./session.js";
 
 /** The reserved partition of the command line, opened as a store. */
 export interface OpenedStore {
@@ -39,8 +39,9 @@ export function withStore<T>(
   access: Access,
   flags: VerbFlags,
   use: (opened: OpenedStore) => Promise<T>,
+  options: SessionOptions = {},
 ): Promise<T> {
-  return withDevice(context, access, async (device) => {
+  const withPart = async (device: OpenedDevice): Promise<T> => {
     const part = await openPart(device.block, context.settings.part);
     for (const text of part.notes) note(context, text);
     if (access === "write") requireWholeDevice(part.part);
@@ -51,7 +52,8 @@ export function withStore<T>(
       ...(layout === undefined ? {} : { layout }),
     });
     return use({ store, device, part, geometry });
-  });
+  };
+  return withDevice(context, access, withPart, options);
 }
 
 function layoutOf(flags: VerbFlags): RecordLayout | undefined {

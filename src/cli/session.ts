@@ -10,6 +10,11 @@ import { VERSION } from "./version.js";
 /** The user, or a `--timeout`, ended the command. */
 class EndedError extends MmcpstoreError {}
 
+export interface SessionOptions {
+  /** The verb ends itself at Ctrl-C, and sees to `--timeout` too. */
+  readonly ownSignals?: boolean;
+}
+
 /** What a verb does to the device. */
 export type Access = "read" | "write";
 
@@ -21,9 +26,10 @@ export async function withDevice<T>(
   context: Context,
   access: Access,
   use: (device: OpenedDevice) => Promise<T>,
+  { ownSignals = false }: SessionOptions = {},
 ): Promise<T> {
   if (access === "write") refuseReadOnly(context);
-  const ending = new Ending(context);
+  const ending = new Ending(context, ownSignals);
   try {
     const device = await ending.orEnd(openFromContext(context, access), async (late) =>
       late.close(),
@@ -102,15 +108,17 @@ async function openFromContext(context: Context, access: Access): Promise<Opened
 /** Ends a command early: a signal, or the time-out. The work it is raced against goes on until the device is closed under it. */
 class Ending {
   readonly #stop: Promise<never>;
-  readonly #offSignal: () => void;
+  #offSignal: () => void;
   readonly #timer: Timer | undefined;
 
-  constructor(context: Context) {
+  constructor(context: Context, ownSignals: boolean) {
     let end: (error: EndedError) => void = () => undefined;
     this.#stop = new Promise<never>((_, reject) => {
       end = reject;
     });
     this.#stop.catch(() => undefined);
+    this.#offSignal = () => undefined;
+    if (ownSignals) return;
     this.#offSignal = context.io.onSignal((signal) => {
       end(
         new EndedError("INTERRUPTED", signal === "SIGINT" ? "interrupted" : "terminated", {

@@ -128,6 +128,12 @@ export const VERBS: readonly Verb[] = [
       flag("reason", "--reason <reason>", "panic, oops, emergency or shutdown (panic)"),
       flag("compress", "--compress", "store it compressed even if it fits raw", "flag"),
       flag("no-compress", "--no-compress", "never compress", "flag"),
+      flag(
+        "panic",
+        "--panic",
+        "take the card back from whatever was happening, write within --timeout (5s)",
+        "flag",
+      ),
       flag("time", "--time <iso8601>", "time of the record (now)"),
       flag(
         "layout",
@@ -144,6 +150,18 @@ export const VERBS: readonly Verb[] = [
     geometry: true,
     options: [flag("all", "--all", "all of them", "flag")],
     load: () => import("./commands/pstore-erase.js"),
+  },
+  {
+    name: "watch",
+    operands: "",
+    summary: "follow a board's console and write a record for every oops and panic",
+    geometry: true,
+    options: [
+      flag("console", "--console <port>", "/dev/ttyUSB0[@115200], a file, or - for stdin"),
+      flag("idle", "--idle <duration>", "a report is complete when nothing came for so long (3s)"),
+      flag("once", "--once", "end after the first record; 9 if there was none", "flag"),
+    ],
+    load: () => import("./commands/watch.js"),
   },
   {
     name: "record",
@@ -176,7 +194,17 @@ export const VERBS: readonly Verb[] = [
     name: "sim serve",
     operands: "",
     summary: "run the simulated adapter and card in a process of their own",
-    options: [flag("socket", "--socket <path>", "where to listen; use it with -d sim:unix:PATH")],
+    options: [
+      flag("socket", "--socket <path>", "where to listen; use it with -d sim:unix:PATH"),
+      flag("usbip", "--usbip <[host:]port>", "export it over USB/IP (host: 127.0.0.1)"),
+      flag("bridge", "--bridge <chip>", "with --usbip: the adapter's chip (ft232h)"),
+      flag("card", "--card <image>", "with --usbip: the card's image"),
+      flag(
+        "export",
+        "--export <devices...>",
+        "with --usbip: several, each as after sim: (a.img?bridge=ft232h,serial=A)",
+      ),
+    ],
     load: () => import("./commands/sim-serve.js"),
   },
 ];

@@ -1,5 +1,5 @@
 import type { MpsseEvent, SioRequest } from "../bridge/ftdi/decoder.js";
-import type { CassetteEvent } from "../transport/cassette.js";
+import type { CassetteEvent, TransferRequest } from "../transport/cassette.js";
 
 const SHOWN = 24;
 
@@ -34,11 +34,20 @@ export function describeUsb(event: CassetteEvent): string {
     return `#${event.index} complete ${event.id}${outcome}`;
   }
   const { request } = event;
+  return `#${event.index} submit ${event.id} ${describeRequest(request)}`;
+}
+
+function describeRequest(request: TransferRequest): string {
+  const { type } = request;
+  if ("baudRate" in request) return `${type} ${request.baudRate}`;
   const where =
     "endpoint" in request
-      ? `0x${request.endpoint.toString(16).padStart(2, "0")}`
-      : Object.values(request.setup)
-          .map((field) => field.toString(16))
-          .join(" ");
-  return `#${event.index} submit ${event.id} ${request.type} ${where} ${"data" in request ? hexOf(request.data) : `${request.length} bytes`}`;
+      ? ` 0x${request.endpoint.toString(16).padStart(2, "0")}`
+      : "setup" in request
+        ? ` ${Object.values(request.setup)
+            .map((field) => field.toString(16))
+            .join(" ")}`
+        : "";
+  if ("data" in request) return `${type}${where} ${hexOf(request.data)}`;
+  return "length" in request ? `${type}${where} ${request.length} bytes` : type;
 }

@@ -1,11 +1,11 @@
-import { fromHex, toHex } from "../util/bytes.js";
+import { toHex } from "../util/bytes.js";
 import { crc32c } from "../util/crc.js";
 import { ERROR_CODES, type ErrorCode } from "../util/errors.js";
+import { encodeRequest, parseHex, parseRequest, type TransferRequest } from "./request-codec.js";
 import {
   type HidDeviceInfo,
   type SerialPortInfo,
   TransportError,
-  type UsbControlSetup,
   type UsbDeviceInfo,
 } from "./types.js";
 
@@ -15,6 +15,8 @@ export const CASSETTE_VERSION = 1;
 /** Drivers of bridges, each of one or several chips. */
 export const BRIDGE_FAMILIES = ["ftdi", "ch341", "ch347", "mcp2210", "serprog"] as const;
 export type BridgeFamily = (typeof BRIDGE_FAMILIES)[number];
+
+export type { TransferRequest } from "./request-codec.js";
 
 /** First line of a cassette: all that a replay needs to run the same way again. */
 export interface CassetteHeader {
@@ -39,13 +41,6 @@ export interface CassetteHeader {
   /** Seed of the run's randomness, hex. */
   readonly randomSeed: string;
 }
-
-/** What the host asked for. */
-export type TransferRequest =
-  | { readonly type: "controlOut"; readonly setup: UsbControlSetup; readonly data: Uint8Array }
-  | { readonly type: "controlIn"; readonly setup: UsbControlSetup; readonly length: number }
-  | { readonly type: "bulkOut"; readonly endpoint: number; readonly data: Uint8Array }
-  | { readonly type: "bulkIn"; readonly endpoint: number; readonly length: number };
 
 interface EventBase {
   /** 1 for the line behind the header. */
@@ -129,24 +124,6 @@ export function encodeEvent(event: CassetteEvent): object {
   }
 }
 
-function encodeRequest(request: TransferRequest): object {
-  const { type } = request;
-  switch (type) {
-    case "controlOut":
-      return { type, setup: encodeSetup(request.setup), data: toHex(request.data) };
-    case "controlIn":
-      return { type, setup: encodeSetup(request.setup), length: request.length };
-    case "bulkOut":
-      return { type, endpoint: request.endpoint, data: toHex(request.data) };
-    case "bulkIn":
-      return { type, endpoint: request.endpoint, length: request.length };
-  }
-}
-
-function encodeSetup(setup: UsbControlSetup): number[] {
-  return [setup.requestType, setup.request, setup.value, setup.index];
-}
-
 /**
  * Reads a whole cassette.
  * @throws TransportError CASSETTE_VERSION (another version, or no cassette at all), CASSETTE_DAMAGED (a
@@ -212,37 +189,6 @@ function parseEvent(line: string, index: number, chain: CassetteLines): Cassette
   throw damaged(index, `'${String(kind)}' is no kind of event`);
 }
 
-function parseRequest(value: Record<string, unknown>): TransferRequest {
-  switch (value["type"]) {
-    case "controlOut":
-      return {
-        type: "controlOut",
-        setup: parseSetup(value["setup"]),
-        data: parseHex(value["data"]),
-      };
-    case "controlIn":
-      return {
-        type: "controlIn",
-        setup: parseSetup(value["setup"]),
-        length: parseNumber(value["length"]),
-      };
-    case "bulkOut":
-      return {
-        type: "bulkOut",
-        endpoint: parseNumber(value["endpoint"]),
-        data: parseHex(value["data"]),
-      };
-    case "bulkIn":
-      return {
-        type: "bulkIn",
-        endpoint: parseNumber(value["endpoint"]),
-        length: parseNumber(value["length"]),
-      };
-    default:
-      throw new RangeError("unknown type of transfer");
-  }
-}
-
 function parseOutcome(value: Record<string, unknown>): Pick<CompleteEvent, "data" | "error"> {
   const { data, error } = value;
   if (error === undefined) return data === undefined ? {} : { data: parseHex(data) };
@@ -250,31 +196,6 @@ function parseOutcome(value: Record<string, unknown>): Pick<CompleteEvent, "data
   const known = ERROR_CODES.find((one) => one === code);
   if (known === undefined) throw new RangeError("unknown error code");
   return { error: { code: known, message: String(message) } };
-}
-
-function parseNumber(value: unknown): number {
-  if (typeof value !== "number") throw new RangeError("not a number");
-  return value;
-}
-
-function parseHex(value: unknown): Uint8Array {
-  if (typeof value !== "string") throw new RangeError("not a hex string");
-  return fromHex(value);
-}
-
-function parseSetup(value: unknown): UsbControlSetup {
-  const [requestType, request, setupValue, index] = (Array.isArray(value) ? value : []).map(
-    parseNumber,
-  );
-  if (
-    requestType === undefined ||
-    request === undefined ||
-    setupValue === undefined ||
-    index === undefined
-  ) {
-    throw new RangeError("not a setup packet");
-  }
-  return { requestType, request, value: setupValue, index };
 }
 
 /** Each transfer is submitted once, cancelled only while open, and completed once. */

@@ -74,20 +74,20 @@ export class CassettePlayer extends EventClock implements UsbTransport {
   }
 
   async controlOut(setup: UsbControlSetup, data: Uint8Array): Promise<void> {
-    await this.#submit({ type: "controlOut", setup, data }).done;
+    await this.play({ type: "controlOut", setup, data }).done;
   }
 
   controlIn(setup: UsbControlSetup, length: number): Promise<Uint8Array> {
-    return this.#submit({ type: "controlIn", setup, length }).done;
+    return this.play({ type: "controlIn", setup, length }).done;
   }
 
   bulkOut(endpoint: number, data: Uint8Array): UsbTransfer<void> {
-    const { done, cancel } = this.#submit({ type: "bulkOut", endpoint, data });
+    const { done, cancel } = this.play({ type: "bulkOut", endpoint, data });
     return { done: done.then(() => undefined), cancel };
   }
 
   bulkIn(endpoint: number, length: number): UsbTransfer<Uint8Array> {
-    return this.#submit({ type: "bulkIn", endpoint, length });
+    return this.play({ type: "bulkIn", endpoint, length });
   }
 
   /** @throws TransportError CASSETTE_MISMATCH if anything recorded was not asked for */
@@ -100,7 +100,8 @@ export class CassettePlayer extends EventClock implements UsbTransport {
     throw this.#fail(left.index, "the run ended before it was asked for");
   }
 
-  #submit(request: TransferRequest): UsbTransfer<Uint8Array> {
+  /** Asks for a transfer of any kind. */
+  play(request: TransferRequest): UsbTransfer<Uint8Array> {
     const expected =
       this.#mismatch === undefined ? this.#lanes.get(laneOf(request))?.[0] : undefined;
     if (expected?.kind !== "submit" || !sameRequest(expected.request, request)) {

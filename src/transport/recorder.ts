@@ -8,7 +8,17 @@ import {
   encodeEvent,
   type TransferRequest,
 } from "./cassette.js";
-import type { UsbControlSetup, UsbDeviceInfo, UsbTransfer, UsbTransport } from "./types.js";
+import type {
+  HidDeviceInfo,
+  HidTransport,
+  SerialPortInfo,
+  SerialTransport,
+  TransportError,
+  UsbControlSetup,
+  UsbDeviceInfo,
+  UsbTransfer,
+  UsbTransport,
+} from "./types.js";
 
 /** Takes the lines of a cassette, in order, each with its newline. */
 export type LineSink = (line: string) => void;
@@ -47,9 +57,8 @@ class RecordedClock implements Clock {
   }
 }
 
-/** Writes all that goes through a UsbTransport down, as usbmon has it: submit, cancel, complete. */
-export class UsbRecorder implements UsbTransport {
-  readonly #inner: UsbTransport;
+/** Writes events down, as usbmon has them: submit, cancel, complete. */
+class Recorder {
   readonly #clock: Clock;
   readonly #sink: LineSink;
   readonly #lines = new CassetteLines();
@@ -61,8 +70,7 @@ export class UsbRecorder implements UsbTransport {
   readonly clock: Clock;
 
   /** Writes the header line at once. */
-  constructor(inner: UsbTransport, clock: Clock, header: CassetteHeader, sink: LineSink) {
-    this.#inner = inner;
+  constructor(clock: Clock, header: CassetteHeader, sink: LineSink) {
     this.#clock = clock;
     this.#sink = sink;
     this.#startUs = clock.nowUs();
@@ -73,39 +81,15 @@ export class UsbRecorder implements UsbTransport {
     sink(this.#lines.next(header));
   }
 
-  get device(): UsbDeviceInfo {
-    return this.#inner.device;
+  /** What cannot be cancelled. */
+  call<T>(request: TransferRequest, start: () => Promise<T>): Promise<T> {
+    const id = this.#submit(request);
+    return this.#completion(id, start());
   }
 
-  packetSize(endpoint: number): number {
-    return this.#inner.packetSize(endpoint);
-  }
-
-  controlOut(setup: UsbControlSetup, data: Uint8Array, deadline: Deadline): Promise<void> {
-    const id = this.#submit({ type: "controlOut", setup, data });
-    return this.#completion(id, this.#inner.controlOut(setup, data, deadline));
-  }
-
-  controlIn(setup: UsbControlSetup, length: number, deadline: Deadline): Promise<Uint8Array> {
-    const id = this.#submit({ type: "controlIn", setup, length });
-    return this.#completion(id, this.#inner.controlIn(setup, length, deadline));
-  }
-
-  bulkOut(endpoint: number, data: Uint8Array, deadline: Deadline): UsbTransfer<void> {
-    const id = this.#submit({ type: "bulkOut", endpoint, data });
-    return this.#transfer(id, this.#inner.bulkOut(endpoint, data, deadline));
-  }
-
-  bulkIn(endpoint: number, length: number, deadline: Deadline): UsbTransfer<Uint8Array> {
-    const id = this.#submit({ type: "bulkIn", endpoint, length });
-    return this.#transfer(id, this.#inner.bulkIn(endpoint, length, deadline));
-  }
-
-  close(): Promise<void> {
-    return this.#inner.close();
-  }
-
-  #transfer<T>(id: number, inner: UsbTransfer<T>): UsbTransfer<T> {
+  transfer<T>(request: TransferRequest, start: () => UsbTransfer<T>): UsbTransfer<T> {
+    const id = this.#submit(request);
+    const inner = start();
     let over = false;
     const done = this.#completion(id, inner.done, () => {
       over = true;
@@ -150,5 +134,141 @@ export class UsbRecorder implements UsbTransport {
 
   #write(event: CassetteEvent): void {
     this.#sink(this.#lines.next(encodeEvent(event)));
+  }
+}
+
+/** Records all that goes through a UsbTransport. */
+export class UsbRecorder implements UsbTransport {
+  readonly clock: Clock;
+  readonly #inner: UsbTransport;
+  readonly #recorder: Recorder;
+
+  /** Writes the header line at once. */
+  constructor(inner: UsbTransport, clock: Clock, header: CassetteHeader, sink: LineSink) {
+    this.#inner = inner;
+    this.#recorder = new Recorder(clock, header, sink);
+    this.clock = this.#recorder.clock;
+  }
+
+  get device(): UsbDeviceInfo {
+    return this.#inner.device;
+  }
+
+  packetSize(endpoint: number): number {
+    return this.#inner.packetSize(endpoint);
+  }
+
+  controlOut(setup: UsbControlSetup, data: Uint8Array, deadline: Deadline): Promise<void> {
+    return this.#recorder.call({ type: "controlOut", setup, data }, () =>
+      this.#inner.controlOut(setup, data, deadline),
+    );
+  }
+
+  controlIn(setup: UsbControlSetup, length: number, deadline: Deadline): Promise<Uint8Array> {
+    return this.#recorder.call({ type: "controlIn", setup, length }, () =>
+      this.#inner.controlIn(setup, length, deadline),
+    );
+  }
+
+  bulkOut(endpoint: number, data: Uint8Array, deadline: Deadline): UsbTransfer<void> {
+    return this.#recorder.transfer({ type: "bulkOut", endpoint, data }, () =>
+      this.#inner.bulkOut(endpoint, data, deadline),
+    );
+  }
+
+  bulkIn(endpoint: number, length: number, deadline: Deadline): UsbTransfer<Uint8Array> {
+    return this.#recorder.transfer({ type: "bulkIn", endpoint, length }, () =>
+      this.#inner.bulkIn(endpoint, length, deadline),
+    );
+  }
+
+  close(): Promise<void> {
+    return this.#inner.close();
+  }
+}
+
+/** Records all that goes through a HidTransport. */
+export class HidRecorder implements HidTransport {
+  readonly clock: Clock;
+  readonly #inner: HidTransport;
+  readonly #recorder: Recorder;
+
+  /** Writes the header line at once. */
+  constructor(inner: HidTransport, clock: Clock, header: CassetteHeader, sink: LineSink) {
+    this.#inner = inner;
+    this.#recorder = new Recorder(clock, header, sink);
+    this.clock = this.#recorder.clock;
+  }
+
+  get device(): HidDeviceInfo {
+    return this.#inner.device;
+  }
+
+  writeReport(report: Uint8Array, deadline: Deadline): Promise<void> {
+    return this.#recorder.call({ type: "hidWrite", data: report }, () =>
+      this.#inner.writeReport(report, deadline),
+    );
+  }
+
+  readReport(deadline: Deadline): Promise<Uint8Array> {
+    return this.#recorder.call({ type: "hidRead" }, () => this.#inner.readReport(deadline));
+  }
+
+  close(): Promise<void> {
+    return this.#inner.close();
+  }
+}
+
+/** Records all that goes through a SerialTransport. */
+export class SerialRecorder implements SerialTransport {
+  readonly clock: Clock;
+  readonly #inner: SerialTransport;
+  readonly #recorder: Recorder;
+
+  /** Writes the header line at once. */
+  constructor(inner: SerialTransport, clock: Clock, header: CassetteHeader, sink: LineSink) {
+    this.#inner = inner;
+    this.#recorder = new Recorder(clock, header, sink);
+    this.clock = this.#recorder.clock;
+  }
+
+  get port(): SerialPortInfo {
+    return this.#inner.port;
+  }
+
+  get closed(): Promise<TransportError | undefined> {
+    return this.#inner.closed;
+  }
+
+  write(data: Uint8Array, deadline: Deadline): Promise<void> {
+    return this.#recorder.call({ type: "serialWrite", data }, () =>
+      this.#inner.write(data, deadline),
+    );
+  }
+
+  read(length: number, deadline: Deadline): Promise<Uint8Array> {
+    return this.#recorder.call({ type: "serialRead", length }, () =>
+      this.#inner.read(length, deadline),
+    );
+  }
+
+  readSome(most: number, deadline: Deadline): Promise<Uint8Array> {
+    return this.#recorder.call({ type: "serialReadSome", length: most }, () =>
+      this.#inner.readSome(most, deadline),
+    );
+  }
+
+  setBaudRate(baudRate: number, deadline: Deadline): Promise<void> {
+    return this.#recorder.call({ type: "serialBaud", baudRate }, () =>
+      this.#inner.setBaudRate(baudRate, deadline),
+    );
+  }
+
+  drain(deadline: Deadline): Promise<void> {
+    return this.#recorder.call({ type: "serialDrain" }, () => this.#inner.drain(deadline));
+  }
+
+  close(): Promise<void> {
+    return this.#inner.close();
   }
 }

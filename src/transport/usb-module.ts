@@ -1,6 +1,7 @@
 import type * as Package from "usb";
 import { toError } from "../util/errors.js";
-import { TransportError } from "./types.js";
+import { packageMissing } from "./native-package.js";
+import type { TransportError } from "./types.js";
 
 /** The slice of the package `usb` 2.18 (its legacy API, over libusb) that is used; tests give their own. */
 export interface UsbModule {
@@ -82,11 +83,5 @@ export async function loadUsbFrom(load: () => Promise<UsbPackage>): Promise<UsbM
 }
 
 function unusable(cause: Error): TransportError {
-  const library = /lib[\w+-]+\.so[.\d]*/.exec(cause.message)?.[0];
-  const problem = library === undefined ? "" : `: ${library} is missing`;
-  return new TransportError("TRANSPORT_PACKAGE", `the package 'usb' cannot be loaded${problem}`, {
-    cause,
-    details: { package: "usb", ...(library === undefined ? {} : { library }) },
-    hint: "install the system libraries (Debian: apt install libudev1 libusb-1.0-0 libstdc++6), then run npm ci again",
-  });
+  return packageMissing("usb", cause, "libudev1 libusb-1.0-0 libstdc++6");
 }

@@ -1,15 +1,26 @@
 import {
   type AppendReport,
+  type AppendRequest,
   BLOCK_SIZE,
   type BlockDevice,
+  type Clock,
   type CompressMode,
+  deadlineIn,
   holdsForeignData,
+  type PstoreStore,
   type Zone,
 } from "../../index.js";
 import { UsageError } from "../../util/errors.js";
 import { type Context, note, type RunVerb, type VerbFlags, writeJson } from "../context.js";
 import { openSource } from "../data-io.js";
-import { EXIT } from "../exit-codes.js";
+import { EXIT, type ExitCode } from "../exit-codes.js";
+import {
+  describePanic,
+  exitOfVerdict,
+  notePanic,
+  PANIC_DEADLINE_MS,
+  panicJson,
+} from "../panic-report.js";
 import { parseReason, parseTime } from "../pstore-options.js";
 import { formatTime, withStore } from "../pstore-session.js";
 import { confirmDestruction, operand } from "../session.js";
@@ -29,7 +40,7 @@ export const run: RunVerb = async (context, operands, flags) => {
     context.args.includes("--no-compress")
   )
     throw new UsageError("--compress and --no-compress exclude each other");
-  await withStore(context, "write", flags, async ({ store, part, device: { clock } }) => {
+  return withStore(context, "write", flags, async ({ store, part, device: { clock } }) => {
     const request = {
       text,
       reason,
@@ -42,11 +53,29 @@ export const run: RunVerb = async (context, operands, flags) => {
       const what = `${zone.type} zone ${zone.index} on ${part.part.description} holds data that is no record: this overwrites it`;
       await clock.outside(confirmDestruction(context, what));
     }
+    if (flags["panic"] === true && !dryRun) return panicWrite(context, store, clock, request);
     const report = dryRun ? (await store.planAppend(request)).report : await store.append(request);
     await tell(context, report);
+    return EXIT.ok;
   });
-  return EXIT.ok;
 };
+
+/** The panic path: past the regular one, against one deadline, with a verdict instead of errors. */
+async function panicWrite(
+  context: Context,
+  store: PstoreStore,
+  clock: Clock,
+  { text, ...options }: AppendRequest,
+): Promise<ExitCode> {
+  const armed = await store.arm(clock);
+  const record = armed.prepare(text, options);
+  const deadline = deadlineIn(clock, context.settings.timeoutMs ?? PANIC_DEADLINE_MS);
+  const report = await armed.fire(record, deadline);
+  if (context.settings.json) await writeJson(context, "pstore-panic", panicJson(report));
+  else await context.io.writeOut(`${describePanic(report)}\n`);
+  notePanic(context, report);
+  return exitOfVerdict(report.verdict.outcome);
+}
 
 /** Enough of a zone to tell what is in it. */
 const HEAD_BYTES = 2048;
