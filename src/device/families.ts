@@ -3,7 +3,7 @@ import type { BridgeFamily, CassetteHeader } from "../transport/cassette.js";
 import type { Clock } from "../util/clock.js";
 import { assert } from "../util/errors.js";
 import type { Log } from "../util/log.js";
-import { type AdapterLink, usbOf } from "./link.js";
+import { type AdapterLink, hidOf, serialOf, usbOf } from "./link.js";
 
 /** What a driver is told besides its transport; goes into a cassette, so that a replay tells it the same. */
 export interface BridgeSettings {
@@ -13,6 +13,8 @@ export interface BridgeSettings {
   readonly hardwareWait?: boolean;
   /** CH341A: identification at the chip's own clock instead of bit-banging at 400 kHz. */
   readonly fastIdentification?: boolean;
+  /** Serprog behind a UART. */
+  readonly baudRate?: number;
 }
 
 interface Parts {
@@ -34,6 +36,21 @@ const OPENERS: Readonly<Partial<Record<BridgeFamily, (parts: Parts) => Promise<A
       options: { hardwareWait },
     });
   },
+  ch341: async ({ link, settings, clock, log }) => {
+    const { openCh341 } = await import("../bridge/ch341/driver.js");
+    const { fastIdentification = false } = settings;
+    return openCh341({ transport: usbOf(link), clock, log, options: { fastIdentification } });
+  },
+  mcp2210: async ({ link, clock, log }) => {
+    const { openMcp2210 } = await import("../bridge/mcp2210/driver.js");
+    return openMcp2210({ transport: hidOf(link), clock, log });
+  },
+  serprog: async ({ link, settings, clock, log }) => {
+    const { openSerprog } = await import("../bridge/serprog/driver.js");
+    const { baudRate } = settings;
+    const options = baudRate === undefined ? {} : { baudRate };
+    return openSerprog({ transport: serialOf(link), clock, log, options });
+  },
 };
 
 /**
@@ -48,10 +65,11 @@ export function openBridge(family: BridgeFamily, parts: Parts): Promise<AdapterB
 
 /** The settings that a recording was made with. */
 export function settingsOf({ capabilities }: CassetteHeader): BridgeSettings {
-  const { channel, hardwareWait, fastIdentification } = capabilities;
+  const { channel, hardwareWait, fastIdentification, baudRate } = capabilities;
   return {
     ...(typeof channel === "string" ? { channel } : {}),
     hardwareWait: hardwareWait === true,
     fastIdentification: fastIdentification === true,
+    ...(typeof baudRate === "number" ? { baudRate } : {}),
   };
 }

@@ -1,7 +1,10 @@
 import type { CassetteHeader } from "../transport/cassette.js";
-import { type LineSink, UsbRecorder } from "../transport/recorder.js";
+import type { CassettePlayer } from "../transport/player.js";
+import { HidPlayer, SerialPlayer } from "../transport/player-faces.js";
+import { HidRecorder, type LineSink, SerialRecorder, UsbRecorder } from "../transport/recorder.js";
+import type { HidDeviceInfo, SerialPortInfo } from "../transport/types.js";
 import type { Clock } from "../util/clock.js";
-import { type AdapterLink, usbOf } from "./link.js";
+import type { AdapterLink } from "./link.js";
 
 /** Bulk endpoints of all bridges and channels. */
 const ENDPOINTS = [0x02, 0x81, 0x04, 0x83, 0x82, 0x06, 0x86];
@@ -13,8 +16,32 @@ export function recordLink(
   header: CassetteHeader,
   sink: LineSink,
 ): { readonly link: AdapterLink; readonly clock: Clock } {
-  const recorder = new UsbRecorder(usbOf(link), clock, header, sink);
-  return { link: { kind: "usb", transport: recorder }, clock: recorder.clock };
+  switch (link.kind) {
+    case "usb": {
+      const transport = new UsbRecorder(link.transport, clock, header, sink);
+      return { link: { kind: "usb", transport }, clock: transport.clock };
+    }
+    case "hid": {
+      const transport = new HidRecorder(link.transport, clock, header, sink);
+      return { link: { kind: "hid", transport }, clock: transport.clock };
+    }
+    case "serial": {
+      const transport = new SerialRecorder(link.transport, clock, header, sink);
+      return { link: { kind: "serial", transport }, clock: transport.clock };
+    }
+  }
+}
+
+/** A recording in place of an adapter. */
+export function playedLink(
+  player: CassettePlayer,
+  { transport, device }: CassetteHeader,
+): AdapterLink {
+  if (transport === "hid")
+    return { kind: "hid", transport: new HidPlayer(player, device as HidDeviceInfo) };
+  if (transport === "serial")
+    return { kind: "serial", transport: new SerialPlayer(player, device as SerialPortInfo) };
+  return { kind: "usb", transport: player };
 }
 
 /** wMaxPacketSize by endpoint; nothing but USB has any. */

@@ -6,6 +6,7 @@ import { fromHex } from "../util/bytes.js";
 import { errorCode, UsageError } from "../util/errors.js";
 import { openCardStack } from "./card-stack.js";
 import { settingsOf } from "./families.js";
+import { playedLink } from "./record-link.js";
 import type { OpenedDevice, OpenOptions } from "./types.js";
 
 /**
@@ -34,7 +35,7 @@ export async function openReplay(path: string, options: OpenOptions): Promise<Op
   const { crc, speedHz } = header.capabilities;
   const { speedHz: _, ...others } = options;
   const stack = await openCardStack({
-    link: { kind: "usb", transport: player },
+    link: playedLink(player, header),
     family: header.bridge,
     settings: settingsOf(header),
     clock: player,

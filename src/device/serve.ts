@@ -34,7 +34,12 @@ export async function serveSim(
     roundTripUs: 0,
   });
   try {
-    const server = await serveModel({ path: socket, model: bench.adapter, clock });
+    const { adapter } = bench;
+    if (adapter.family !== "ftdi")
+      throw new UsageError("only FTDI chips are served on a socket", {
+        hint: "export others with --usbip",
+      });
+    const server = await serveModel({ path: socket, model: adapter.model, clock });
     return {
       name: `sim:${spec.path}`,
       close: async () => {

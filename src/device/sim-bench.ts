@@ -3,14 +3,14 @@ import { resolve } from "node:path";
 import { openImage } from "../block/image.js";
 import { FileFlash } from "../sim/card/flash.js";
 import { createCardModel, type SdCardModel } from "../sim/card/model.js";
-import { createFtdiModel, type FtdiModel } from "../sim/ftdi/model.js";
 import { type Clock, RealClock } from "../util/clock.js";
 import { acquireLock } from "../util/lock.js";
+import { createSimModel, type SimModel } from "./sim-adapter.js";
 import type { SimOptions } from "./sim-options.js";
 
 /** A chip model with a card model behind it, over an image file. */
 export interface SimBench {
-  readonly adapter: FtdiModel;
+  readonly adapter: SimModel;
   readonly card: SdCardModel;
   close(): Promise<void>;
 }
@@ -20,8 +20,8 @@ export interface SimBenchOptions {
   readonly sim: SimOptions;
   readonly readOnly: boolean;
   readonly clock: Clock;
-  /** Host side of a USB round trip, where the options do not say. */
-  readonly roundTripUs: number;
+  /** A round trip of the transport, where the options do not say; absent: the chip's usual one. */
+  readonly roundTripUs?: number;
 }
 
 /** @throws BlockError if the image is missing or unfit; LockedError if another process has it; UsageError if no such card has that size */
@@ -36,14 +36,11 @@ export async function openSimBench(options: SimBenchOptions): Promise<SimBench> 
     const card = createCardModel(flash, sim.card);
     if (sim.cut?.at === "byte") card.cutPowerAt(sim.cut.number, sim.cut.state);
     if (sim.cut?.at === "write") card.cutPowerAtWrite(sim.cut.number, sim.cut.state);
-    const adapter = createFtdiModel({
+    const { roundTripUs } = options;
+    const adapter = createSimModel(sim, {
       clock,
       spi: card,
-      chip: sim.chip,
-      packetSize: sim.packetSize,
-      roundTripUs: sim.roundTripUs ?? options.roundTripUs,
-      misoOnGpiol1: sim.hardwareWait !== undefined,
-      waitGranularity: sim.hardwareWait ?? "byte",
+      ...(roundTripUs === undefined ? {} : { roundTripUs }),
     });
     const close = async (): Promise<void> => {
       flash.close();

@@ -5,15 +5,25 @@ import {
   type Latency,
   QUIRKS,
 } from "../sim/card/options.js";
-import type { FtdiModelChip } from "../sim/ftdi/options.js";
+import { BOARDS as SERPROG_BOARDS, type SerprogBoardName } from "../sim/serprog/options.js";
 import { UsageError } from "../util/errors.js";
 import { parseSize } from "../util/size.js";
 import type { SimOptionTexts } from "./spec.js";
 
+/** Adapters that there is a model of. */
+export const SIM_CHIPS = ["ft232h", "ft2232h", "ft4232h", "ch341a", "mcp2210", "serprog"] as const;
+export type SimChip = (typeof SIM_CHIPS)[number];
+
 /** What stands behind `?` in `sim:card.img?...`, parsed. */
 export interface SimOptions {
-  readonly chip: FtdiModelChip;
+  readonly chip: SimChip;
+  /** Of a serprog programmer. */
+  readonly board: SerprogBoardName | undefined;
+  /** CH341A: identification at the chip's own clock. */
+  readonly fastIdentification: boolean;
   readonly createBytes: number | undefined;
+  /** Of the adapter's descriptors. */
+  readonly serialNumber: string | undefined;
   readonly packetSize: 512 | 64;
   readonly roundTripUs: number | undefined;
   /** MISO also on GPIOL1, and the driver uses it; where the chip's wait stops. */
@@ -26,8 +36,11 @@ export interface SimOptions {
 }
 
 interface Draft {
-  chip: FtdiModelChip;
+  chip: SimChip;
+  board: SerprogBoardName | undefined;
+  fastIdentification: boolean;
   createBytes: number | undefined;
+  serialNumber: string | undefined;
   packetSize: 512 | 64;
   roundTripUs: number | undefined;
   hardwareWait: "byte" | "clock" | undefined;
@@ -40,7 +53,13 @@ type Parse = (draft: Draft, name: string, text: string) => void;
 /** Each option of a `sim:` string: one that is not here is a usage error. */
 const OPTIONS: Readonly<Record<string, Parse>> = {
   bridge: (draft, name, text) => {
-    draft.chip = oneOf(name, text, ["ft232h", "ft2232h", "ft4232h"] as const);
+    draft.chip = oneOf(name, text, SIM_CHIPS);
+  },
+  board: (draft, name, text) => {
+    draft.board = oneOf(name, text, Object.keys(SERPROG_BOARDS) as SerprogBoardName[]);
+  },
+  ident: (draft, name, text) => {
+    draft.fastIdentification = oneOf(name, text, ["fast", "slow"] as const) === "fast";
   },
   card: (draft, name, text) => {
     draft.card.kind = oneOf(name, text, [
@@ -52,6 +71,9 @@ const OPTIONS: Readonly<Record<string, Parse>> = {
   },
   create: (draft, _name, text) => {
     draft.createBytes = parseSize(text);
+  },
+  serial: (draft, _name, text) => {
+    draft.serialNumber = text;
   },
   packet: (draft, name, text) => {
     draft.packetSize = oneOf(name, text, ["512", "64"] as const) === "64" ? 64 : 512;
@@ -119,7 +141,10 @@ const OPTIONS: Readonly<Record<string, Parse>> = {
 export function parseSimOptions(texts: SimOptionTexts): SimOptions {
   const draft: Draft = {
     chip: "ft232h",
+    board: undefined,
+    fastIdentification: false,
     createBytes: undefined,
+    serialNumber: undefined,
     packetSize: 512,
     roundTripUs: undefined,
     hardwareWait: undefined,

@@ -3,12 +3,11 @@ import { connectSocketTransport } from "../sim/serve/client.js";
 import { RealClock } from "../util/clock.js";
 import { openCardStack } from "./card-stack.js";
 import { IntentJournal, runtimeFile } from "./journal.js";
+import { linkOf, settingsOfSim } from "./sim-adapter.js";
 import { openSimBench } from "./sim-bench.js";
 import { parseSimOptions } from "./sim-options.js";
 import type { DeviceSpec } from "./spec.js";
 import type { OpenedDevice, OpenOptions } from "./types.js";
-
-const ROUND_TRIP_US = 125;
 
 /**
  * `sim:card.img`: the whole stack in this process, from the driver's USB bytes to a card model over an image file, on a simulated clock.
@@ -25,13 +24,12 @@ export async function openSim(
     sim,
     readOnly: options.readOnly,
     clock,
-    roundTripUs: ROUND_TRIP_US,
   });
   try {
     const stack = await openCardStack({
-      link: { kind: "usb", transport: bench.adapter.transport(0) },
-      family: "ftdi",
-      settings: { hardwareWait: sim.hardwareWait !== undefined },
+      link: linkOf(bench.adapter),
+      family: bench.adapter.family,
+      settings: settingsOfSim(sim),
       clock,
       options,
       deviceString: `sim:${spec.path}`,

@@ -52,6 +52,8 @@ export interface ReceiveSegment {
   readonly hint: number;
   /** `ready`: MISO is low (busy) and the parser ends soon after it goes high, so a chip with hardware wait may be used. */
   readonly wait?: "ready";
+  /** CS may rise and fall again while it waits: what it waits for (busy, silence) shows again then. */
+  readonly resumable?: true;
 }
 
 /**

@@ -51,6 +51,8 @@ export interface CardBusCapabilities {
   readonly minFrequencyHz: number;
   readonly maxFrequencyHz: number;
   readonly hardwareWait: boolean;
+  /** What the adapter moves each way in bytes a second, where that is less than the clock; absent: the clock is the limit. */
+  readonly bytesPerSecond?: number;
 }
 
 /** What whoever recovers a card knows of it. */

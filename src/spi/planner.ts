@@ -185,8 +185,9 @@ class SegmentPlanner implements Planner {
 
   /** `waited`: bytes clocked in vain since the hint ran out. */
   #pollBytes(waited: number): number {
-    const { roundTripUs } = this.#capabilities;
-    const roundTrip = Math.ceil((roundTripUs * this.#settings().frequencyHz) / 8e6);
+    const { roundTripUs, bytesPerSecond = Infinity } = this.#capabilities;
+    const perSecond = Math.min(this.#settings().frequencyHz / 8, bytesPerSecond);
+    const roundTrip = Math.ceil((roundTripUs * perSecond) / 1e6);
     const grown = Math.max(waited, roundTrip, MIN_POLL_BYTES);
     const largest = Math.max(roundTrip * MAX_POLL_ROUND_TRIPS, MIN_LARGEST_POLL_BYTES);
     return Math.min(grown, largest, MAX_POLL_BYTES);

@@ -1,4 +1,4 @@
-import { TransportError, type UsbTransport } from "../../transport/types.js";
+import { TransportError, type UsbDeviceInfo, type UsbTransport } from "../../transport/types.js";
 import { InternalError } from "../../util/errors.js";
 import type { SpiDevice } from "../spi-device.js";
 import { UsbLink } from "../usb/link.js";
@@ -33,6 +33,10 @@ export interface FtdiEngineView {
 
 /** An FT232H, FT2232H or FT4232H at the level of USB transfers. */
 export interface FtdiModel {
+  /** What its descriptors say. */
+  readonly device: UsbDeviceInfo;
+  /** wMaxPacketSize of its bulk endpoints. */
+  readonly packetSize: 512 | 64;
   /** Numbers of the interfaces, and the endpoint addresses of each. */
   readonly interfaces: readonly {
     readonly number: number;
@@ -94,6 +98,14 @@ class Model implements FtdiModel {
     this.#settings = settings;
     this.#counters = Array.from({ length: settings.interfaces }, () => new FtdiCounters());
     this.#slots = this.#powerOn();
+  }
+
+  get device(): UsbDeviceInfo {
+    return this.#settings.device;
+  }
+
+  get packetSize(): 512 | 64 {
+    return this.#settings.packetSize;
   }
 
   get interfaces(): FtdiModel["interfaces"] {
