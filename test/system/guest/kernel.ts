@@ -38,20 +38,33 @@ export function cacheDir(): string {
   return dir;
 }
 
-/** Downloads (once) the kernel that Debian's linux-image-amd64 stands for, builds the oops module, makes the initramfs. */
-export function prepareKernel(): GuestKernel {
+/** A Debian kernel and a static busybox, unpacked. */
+export interface KernelFiles {
+  readonly version: string;
+  readonly vmlinuz: string;
+  /** Folder of the modules: `drivers/...`, `fs/...`. */
+  readonly modules: string;
+  readonly busybox: string;
+}
+
+/** Downloads (once) the kernel that Debian's linux-image-amd64 stands for, and busybox. */
+export function fetchKernel(): KernelFiles {
   const cache = cacheDir();
   const version = kernelVersion();
   const root = unpacked(cache, `kernel-${version}`, [`linux-image-${version}`]);
-  const busybox = join(unpacked(cache, "busybox", ["busybox-static"]), "bin/busybox");
-  const oops = oopsModule(cache, version);
   return {
     version,
     vmlinuz: join(root, `boot/vmlinuz-${version}`),
-    initramfs: encodeCpio(
-      initramfsEntries(join(root, "lib/modules", version, "kernel"), busybox, oops),
-    ),
+    modules: join(root, "lib/modules", version, "kernel"),
+    busybox: join(unpacked(cache, "busybox", ["busybox-static"]), "bin/busybox"),
   };
+}
+
+/** The same, with the oops module built, and the initramfs made. */
+export function prepareKernel(): GuestKernel {
+  const { version, vmlinuz, modules, busybox } = fetchKernel();
+  const oops = oopsModule(cacheDir(), version);
+  return { version, vmlinuz, initramfs: encodeCpio(initramfsEntries(modules, busybox, oops)) };
 }
 
 function kernelVersion(): string {
@@ -63,7 +76,7 @@ function kernelVersion(): string {
 }
 
 /** Unpacks Debian packages into a folder of the cache without installing them. */
-function unpacked(cache: string, name: string, packages: readonly string[]): string {
+export function unpacked(cache: string, name: string, packages: readonly string[]): string {
   const dir = join(cache, name);
   if (existsSync(dir)) return dir;
   const work = `${dir}.${process.pid}`;
