@@ -1,0 +1,172 @@
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { CH341_INTERFACE } from "../../bridge/ch341/chips.js";
+import { findFtdiChip, ftdiChannel, requireFtdiChip } from "../../bridge/ftdi/chips.js";
+import { TransportError, type UsbDeviceInfo } from "../../transport/types.js";
+import { openUsb } from "../../transport/usb.js";
+import { listUsb, type UsbFilter, type UsbListing } from "../../transport/usb-list.js";
+import { loadUsb } from "../../transport/usb-module.js";
+import { RealClock } from "../../util/clock.js";
+import { ADAPTERS, formatUsbId } from "../adapter-data.js";
+import type { AdapterChip, AdapterSpec } from "../spec.js";
+import {
+  type BenchDeps,
+  describeDevice,
+  type FoundAdapter,
+  type Refusal,
+  usbIdOf,
+  type Way,
+} from "./found.js";
+import type { StepOutcome } from "./types.js";
+
+/** SPI interface of a CH347 by product id (bridges.md 3.1). */
+const CH347_INTERFACES: Readonly<Record<number, number>> = { 21979: 2, 21982: 4 };
+
+/** Adapters behind the package `usb`: FTDI and WCH. */
+export function usbWay(deps: BenchDeps): Way {
+  const load = deps.loadUsb ?? loadUsb;
+  const list = (isWanted: UsbFilter): Promise<readonly UsbListing[]> =>
+    listUsb({ clock: deps.clock ?? new RealClock(), load, sysfsRoot: sysfsOf(deps) }, isWanted);
+  return {
+    packageName: "usb",
+    load,
+    list: async (spec) => {
+      const listings = await list((ids) => isUsable(ids) && hasChip(ids, spec));
+      return Promise.all(listings.map((listing) => describe(listing, spec, deps)));
+    },
+    refused: async (spec) => (await list(isRefused(spec))).map((listing) => refusal(listing)),
+  };
+}
+
+function sysfsOf({ sysRoot = "/sys" }: BenchDeps): string {
+  return join(sysRoot, "bus", "usb", "devices");
+}
+
+type Ids = Parameters<UsbFilter>[0];
+
+/** A product id is not enough with FTDI: 6010 is two chips. */
+function isUsable(ids: Ids): boolean {
+  const known = usbIdOf(ids);
+  if (known?.adapter.transport !== "usb") return false;
+  return !known.adapter.id.startsWith("ft") || findFtdiChip(ids) !== undefined;
+}
+
+function hasChip(ids: Ids, { chip }: AdapterSpec): boolean {
+  return chip === undefined || usbIdOf(ids)?.adapter.id === chip;
+}
+
+async function describe(
+  listing: UsbListing,
+  spec: AdapterSpec,
+  deps: BenchDeps,
+): Promise<FoundAdapter> {
+  const { device, error } = listing;
+  const known = usbIdOf(device);
+  if (known === undefined) throw notKnown(device);
+  const { portPath } = device;
+  const channel = known.adapter.id.startsWith("ft")
+    ? ftdiChannel(requireFtdiChip(device), spec.channel).name
+    : undefined;
+  const interfaceNumber = interfaceOf(known.adapter.id, device, channel);
+  const node = await nodeOf(portPath, deps);
+  return {
+    ...known,
+    text: describeDevice(known.id.name, device),
+    serialNumber: device.serialNumber,
+    portPath,
+    node,
+    lockName: `usb:${portPath}${channel === undefined ? "" : `/${channel}`}`,
+    driver: () => driverOutcome(listing.drivers[interfaceNumber], interfaceNumber, node),
+    ...(error === undefined ? {} : { error }),
+    open: async (clock, log) => ({
+      kind: "usb",
+      transport: await openUsb({
+        device,
+        interfaceNumber,
+        clock,
+        log,
+        ...(deps.loadUsb === undefined ? {} : { load: deps.loadUsb }),
+      }),
+    }),
+  };
+}
+
+function interfaceOf(
+  chip: AdapterChip,
+  device: UsbDeviceInfo,
+  channel: string | undefined,
+): number {
+  if (chip === "ch341a") return CH341_INTERFACE;
+  if (chip === "ch347") return CH347_INTERFACES[device.productId] ?? 0;
+  return ftdiChannel(requireFtdiChip(device), channel).interfaceNumber;
+}
+
+function driverOutcome(
+  driver: string | undefined,
+  interfaceNumber: number,
+  node: string | undefined,
+): StepOutcome {
+  if (driver === undefined) return { finding: "no kernel driver is bound to it" };
+  if (driver !== "usbfs")
+    return {
+      finding: `${driver} is bound to interface ${interfaceNumber}: it is detached while the adapter is in use, and given back`,
+    };
+  throw new TransportError(
+    "TRANSPORT_BUSY",
+    `another program has claimed interface ${interfaceNumber}`,
+    {
+      details: { interfaceNumber, driver },
+      hint: node === undefined ? "end that program" : `end it: lsof ${node} names it`,
+    },
+  );
+}
+
+/** `/dev/bus/usb/001/017`, as sysfs counts. */
+async function nodeOf(portPath: string, deps: BenchDeps): Promise<string | undefined> {
+  const folder = join(sysfsOf(deps), portPath);
+  const [bus, device] = await Promise.all(
+    ["busnum", "devnum"].map(async (name) =>
+      Number(await readFile(join(folder, name), "utf8").catch(() => "")),
+    ),
+  );
+  if (bus === undefined || device === undefined || bus <= 0 || device <= 0) return undefined;
+  const digits = (value: number): string => String(value).padStart(3, "0");
+  return join(deps.devRoot ?? "/dev", "bus", "usb", digits(bus), digits(device));
+}
+
+/** Devices that are one of ours, but in another mode, or an older chip. */
+function isRefused(spec: AdapterSpec): UsbFilter {
+  const { chip } = spec;
+  return (ids) =>
+    !isUsable(ids) &&
+    ADAPTERS.some(
+      (adapter) =>
+        (chip === undefined || adapter.maker === makerOf(chip)) &&
+        refusedOf(adapter, ids) !== undefined,
+    );
+}
+
+/** Who asked for an FT232H and has an FT232R wants to hear of that. */
+function makerOf(chip: AdapterChip): string | undefined {
+  return ADAPTERS.find(({ id }) => id === chip)?.maker;
+}
+
+function refusedOf(
+  { refused }: (typeof ADAPTERS)[number],
+  { vendorId, productId }: Pick<Ids, "vendorId" | "productId">,
+): (typeof ADAPTERS)[number]["refused"][number] | undefined {
+  return refused.find((one) => one.vendorId === vendorId && one.productId === productId);
+}
+
+function refusal({ device }: UsbListing): Refusal {
+  for (const adapter of ADAPTERS) {
+    const found = refusedOf(adapter, device);
+    if (found !== undefined)
+      return { text: `${describeDevice(found.name, device)} cannot be used`, fix: found.fix };
+  }
+  return { text: `${formatUsbId(device)} cannot be used`, fix: "use another adapter" };
+}
+
+function notKnown(device: UsbDeviceInfo): TransportError {
+  return new TransportError("TRANSPORT_NOT_FOUND", `${formatUsbId(device)} is not a known adapter`);
+}
