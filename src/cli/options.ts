@@ -30,7 +30,7 @@ export const COMMON_OPTIONS: readonly OptionSpec[] = [
     "device",
     "text",
     "-d, --device <device>",
-    "ft232h[:SERIAL], ft2232h[:SERIAL][/B], ft4232h, usb:1-3.4, sim:card.img, sim:unix:PATH, image:card.img, replay:FILE",
+    "ft232h[:SERIAL], ft2232h[:SERIAL][/B], ft4232h, tigard, ch341a, ch347, mcp2210, serprog:/dev/ttyACM0[@BAUD], usb:1-3.4, sim:card.img, sim:unix:PATH, image:card.img, replay:FILE",
   ),
   option(
     "part",
@@ -47,6 +47,12 @@ export const COMMON_OPTIONS: readonly OptionSpec[] = [
   ),
   option("crc", "text", "--crc <on|off>", "CRC checking by the card (on)"),
   option("read-only", "flag", "--read-only", "refuse everything that writes"),
+  option(
+    "i-checked-3v3",
+    "flag",
+    "--i-checked-3v3",
+    "the signals of this CH341A have been measured: 3.3 V, not 5 V",
+  ),
   option("timeout", "text", "--timeout <duration>", "give up after this time (500ms, 5s, 2m)"),
   option("wait", "optional", "--wait [duration]", "wait for the device to appear"),
   option("dry-run", "flag", "--dry-run", "say what would be written, write nothing"),

@@ -95,6 +95,7 @@ async function openFromContext(context: Context, access: Access): Promise<Opened
     log: await openLog(context),
     readOnly: !writes,
     crc: settings.crc,
+    voltageChecked: settings.voltageChecked,
     version: VERSION,
     lockDir: context.io.env["XDG_RUNTIME_DIR"] ?? tmpdir(),
     arguments: context.args,

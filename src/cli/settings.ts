@@ -10,6 +10,8 @@ export interface Settings {
   readonly speedHz: number | undefined;
   readonly crc: boolean;
   readonly readOnly: boolean;
+  /** The signals of the adapter have been measured. */
+  readonly voltageChecked: boolean;
   readonly timeoutMs: number | undefined;
   /** undefined: do not wait. */
   readonly waitMs: number | undefined;
@@ -32,6 +34,7 @@ export function parseSettings(values: OptionValues): Settings {
     speedHz: parseSpeed(text(values["speed"]) ?? "auto"),
     crc: parseOnOff("crc", text(values["crc"]) ?? "on"),
     readOnly: values["read-only"] === true,
+    voltageChecked: values["i-checked-3v3"] === true,
     timeoutMs: duration(values["timeout"]),
     waitMs: values["wait"] === true ? WAIT_DEFAULT_MS : duration(values["wait"]),
     dryRun: values["dry-run"] === true,

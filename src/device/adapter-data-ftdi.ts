@@ -126,6 +126,8 @@ export const FT2232H_DATA: AdapterData = {
     {
       name: "Tigard",
       device: "tigard",
+      product: "Tigard",
+      channel: "B",
       note: "its SPI header is on channel B; set its switches to SPI and 3.3 V",
     },
     {

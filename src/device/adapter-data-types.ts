@@ -33,6 +33,9 @@ export interface AdapterBoard {
   readonly name: string;
   /** Device string that stands for it, where there is one. */
   readonly device?: string;
+  /** Part of its USB product string, and the FTDI channel that its SPI pins are on. */
+  readonly product?: string;
+  readonly channel?: string;
   readonly note: string;
 }
 

@@ -1,163 +1,133 @@
-import { findFtdiChip, ftdiChannel, isFtdiDevice, requireFtdiChip } from "../bridge/ftdi/chips.js";
-import { TransportError } from "../transport/types.js";
-import { openUsb } from "../transport/usb.js";
-import { listUsb, selectUsb, type UsbListing } from "../transport/usb-list.js";
-import type { UsbLoader } from "../transport/usb-module.js";
-import { type Clock, RealClock } from "../util/clock.js";
-import { deadlineIn, expired } from "../util/deadline.js";
-import { errorCode } from "../util/errors.js";
+import { CH341_VOLTAGE_WARNING } from "../bridge/ch341/chips.js";
+import { RealClock } from "../util/clock.js";
+import { isMmcpstoreError, type MmcpstoreError, RefusedError } from "../util/errors.js";
 import { acquireLock, type Lock } from "../util/lock.js";
 import { openCardStack } from "./card-stack.js";
+import type { BenchDeps, FoundAdapter, Refusal } from "./doctor/found.js";
 import { IntentJournal, runtimeFile } from "./journal.js";
-import type { AdapterSpec } from "./spec.js";
-import type { AdapterListing, OpenedDevice, OpenOptions } from "./types.js";
+import {
+  familyOf,
+  findAdapter,
+  listRefusals,
+  listWays,
+  type Match,
+  selectorOf,
+  settingsOfFound,
+  waysOf,
+} from "./search.js";
+import { type AdapterSpec, ANY_ADAPTER } from "./spec.js";
+import type { AdapterInventory, AdapterListing, OpenedDevice, OpenOptions } from "./types.js";
 
-/** What a test replaces. */
-export interface AdapterDeps {
-  readonly clock?: Clock;
-  readonly load?: UsbLoader;
-  readonly sysfsRoot?: string;
-}
-
-const POLL_US = 250_000;
-
-/** FTDI devices that are plugged in, those that cannot be used too, with the reason. */
-export async function listAdapters(deps: AdapterDeps = {}): Promise<readonly AdapterListing[]> {
-  const listings = await listUsb(listOptions(deps), isFtdiDevice);
-  return listings.map((listing) => adapterListing(listing, listings));
-}
-
-function listOptions(deps: AdapterDeps): AdapterDeps & { readonly clock: Clock } {
-  return { clock: new RealClock(), ...deps };
-}
-
-function adapterListing(listing: UsbListing, all: readonly UsbListing[]): AdapterListing {
-  const { device, access, error } = listing;
-  const { serialNumber, portPath } = device;
-  const chip = findFtdiChip(device);
-  const hint = chip === undefined ? unsupportedReason(listing) : error?.hint;
+/** Adapters that are plugged in, those that cannot be used too, with the reason. */
+export async function listAdapters(deps: BenchDeps = {}): Promise<AdapterInventory> {
+  const ways = waysOf(ANY_ADAPTER, deps);
+  const { matches } = await listWays(ANY_ADAPTER, ways);
+  const problems = (await Promise.all(ways.map((way) => problemOf(way.load)))).flat();
+  const all = matches.map(({ found }) => found);
+  const refusals = await listRefusals(ANY_ADAPTER, ways);
   return {
-    selector: selectorOf(listing, all),
-    chip: chip?.name ?? "unsupported FTDI chip",
-    portPath,
-    access,
+    adapters: [...all.map((found) => listingOf(found, all)), ...refusals.flatMap(refusalListing)],
+    problems,
+  };
+}
+
+/** A device can be there, and be listed, without the package that opens it. */
+async function problemOf(load: () => Promise<unknown>): Promise<MmcpstoreError[]> {
+  try {
+    await load();
+    return [];
+  } catch (error) {
+    if (isMmcpstoreError(error)) return [error];
+    throw error;
+  }
+}
+
+function listingOf(found: FoundAdapter, all: readonly FoundAdapter[]): AdapterListing {
+  const { chip, serialNumber, portPath, node, access, kernelDriver, error } = found;
+  const hint = error?.hint ?? (access === "denied" ? deniedHint(found) : undefined);
+  return {
+    selector: selectorOf(found, all),
+    chip,
     ...(serialNumber === undefined ? {} : { serialNumber }),
+    ...(portPath === undefined ? {} : { portPath }),
+    ...(node === undefined ? {} : { node }),
+    access,
+    ...(kernelDriver === undefined ? {} : { kernelDriver }),
     ...(hint === undefined ? {} : { hint }),
   };
 }
 
-function unsupportedReason({ device }: UsbListing): string | undefined {
-  try {
-    requireFtdiChip(device);
-    return undefined;
-  } catch (error) {
-    return error instanceof Error ? error.message : undefined;
-  }
+function deniedHint({ node }: FoundAdapter): string {
+  return `${node ?? "its node"} may not be opened by this user: mmcpstore udev install, or doctor for more`;
 }
 
-/** A serial number finds the adapter at any port; without one, or with one that others share, the port must do. */
-function selectorOf({ device }: UsbListing, all: readonly UsbListing[]): string {
-  const { serialNumber, portPath } = device;
-  const chip = findFtdiChip(device);
-  const isUnique =
-    all.filter((other) => other.device.serialNumber === serialNumber).length === 1 &&
-    /^[\w.-]+$/.test(serialNumber ?? "");
-  return chip !== undefined && isUnique ? `${chip.id}:${serialNumber}` : `usb:${portPath}`;
+function refusalListing({ device, fix }: Refusal): AdapterListing[] {
+  if (device === undefined) return [];
+  const { name, portPath, serialNumber } = device;
+  const serial = serialNumber === undefined ? {} : { serialNumber };
+  return [{ chip: name, portPath, ...serial, access: "unusable", hint: fix }];
 }
 
 /**
  * Opens an adapter and the card behind it. Waits for it to appear if `options.waitMs` says so.
- * @throws TransportError TRANSPORT_NOT_FOUND, TRANSPORT_AMBIGUOUS with the list, and why it may not be opened; LockedError; BridgeError;
- * what opening a card throws
+ * @throws TransportError TRANSPORT_NOT_FOUND, TRANSPORT_AMBIGUOUS with the list, TRANSPORT_PACKAGE, and why it may not be opened;
+ * RefusedError if its voltage has to be checked first; LockedError; BridgeError; what opening a card throws
  */
 export async function openAdapter(
   spec: AdapterSpec,
   options: OpenOptions,
-  deps: AdapterDeps = {},
+  deps: BenchDeps = {},
 ): Promise<OpenedDevice> {
-  const { clock } = listOptions(deps);
-  const { device } = await findAdapter(spec, options, deps);
-  const channel = ftdiChannel(requireFtdiChip(device), spec.channel);
-  const name = `usb:${device.portPath}/${channel.name}`;
-  const lock = await lockAdapter(name, options);
+  const clock = deps.clock ?? new RealClock();
+  const known = { ...deps, clock };
+  const match = await findAdapter(spec, waysOf(spec, known), clock, options.waitMs);
+  const { found } = match;
+  await requireUsable(match, options);
+  const name = found.lockName;
+  const lock = await acquireLock(runtimeFile(name, options, "lock"), `the adapter ${name}`);
   const journal = new IntentJournal(runtimeFile(name, options, "journal"), clock, options.log);
   try {
-    const transport = await openUsb({
-      device,
-      interfaceNumber: channel.interfaceNumber,
-      clock,
-      log: options.log,
-      ...(deps.load === undefined ? {} : { load: deps.load }),
-    });
     const stack = await openCardStack({
-      link: { kind: "usb", transport },
-      family: "ftdi",
-      settings: { channel: channel.name, hardwareWait: spec.hardwareWait },
+      link: await found.open(clock, options.log),
+      family: familyOf(found),
+      settings: settingsOfFound(found, spec),
       clock,
       options,
       deviceString: name,
       journal,
     });
     const close = (): Promise<void> => stack.close().finally(() => lock.release());
-    return {
-      ...stack,
-      name,
-      block: stack.card,
-      notes: [...staleNote(lock), ...stack.notes],
-      close,
-    };
+    const notes = [...staleNote(lock), ...stack.notes];
+    return { ...stack, name, block: stack.card, notes, close };
   } catch (error) {
     await lock.release();
     throw error;
   }
 }
 
+/** Whatever speaks against opening it, before anything is touched. */
+async function requireUsable({ way, found }: Match, options: OpenOptions): Promise<void> {
+  requireVoltage(found, options);
+  await way.load();
+  if (found.error !== undefined) throw found.error;
+}
+
+/**
+ * No program can see that a board has 5 V on its signals: the user must have looked.
+ * @throws RefusedError unless `voltageChecked`
+ */
+export function requireVoltage(
+  { adapter }: Pick<FoundAdapter, "adapter">,
+  { voltageChecked = false }: Pick<OpenOptions, "voltageChecked">,
+): void {
+  if (adapter.id !== "ch341a" || voltageChecked) return;
+  throw new RefusedError(CH341_VOLTAGE_WARNING, {
+    hint: "then give --i-checked-3v3, or write i-checked-3v3 = true into the configuration file",
+  });
+}
+
 function staleNote(lock: Lock): string[] {
   return lock.wasStale
     ? ["note: the adapter's lock of a process that has died was taken over"]
     : [];
-}
-
-async function findAdapter(
-  spec: AdapterSpec,
-  options: OpenOptions,
-  deps: AdapterDeps,
-): Promise<UsbListing> {
-  const { clock } = listOptions(deps);
-  const deadline = deadlineIn(clock, options.waitMs ?? 0);
-  for (;;) {
-    try {
-      return await findOnce(spec, deps);
-    } catch (error) {
-      if (errorCode(error) !== "TRANSPORT_NOT_FOUND" || expired(clock, deadline)) throw error;
-      await clock.sleep(POLL_US);
-    }
-  }
-}
-
-async function findOnce(spec: AdapterSpec, deps: AdapterDeps): Promise<UsbListing> {
-  const isAnyChip = spec.chip === undefined;
-  const isNamed = spec.portPath !== undefined;
-  // A port may hold a chip that cannot be used: the driver then says which one it is.
-  const listings = await listUsb(listOptions(deps), (ids) =>
-    isNamed ? isFtdiDevice(ids) : matchesChip(findFtdiChip(ids)?.id, spec.chip),
-  );
-  if (isAnyChip && !isNamed && listings.length === 0) throw noAdapter();
-  return selectUsb(listings, spec, spec.chip?.toUpperCase() ?? "adapter");
-}
-
-function matchesChip(found: string | undefined, wanted: string | undefined): boolean {
-  return found !== undefined && (wanted === undefined || found === wanted);
-}
-
-function noAdapter(): TransportError {
-  return new TransportError("TRANSPORT_NOT_FOUND", "no adapter is plugged in", {
-    details: { found: [] },
-    hint: "plug in an FT232H, FT2232H or FT4232H, or give -d sim:card.img or -d image:card.img",
-  });
-}
-
-/** One lock a channel, so that both channels of an FT2232H can be used at once. */
-async function lockAdapter(name: string, options: OpenOptions): Promise<Lock> {
-  return acquireLock(runtimeFile(name, options, "lock"), `the adapter ${name}`);
 }

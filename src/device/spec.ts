@@ -63,7 +63,7 @@ const BOARDS: Readonly<Record<string, Pick<AdapterSpec, "chip" | "channel">>> = 
 };
 
 const FORMS =
-  "ft232h[:SERIAL], ft2232h[:SERIAL][/B], ft4232h[:SERIAL][/B], tigard[:SERIAL], ch341a, ch347[:SERIAL], mcp2210[:SERIAL], serprog:/dev/ttyACM0[@BAUD], usb:1-3.4, sim:card.img, sim:unix:PATH, image:card.img, replay:FILE";
+  "ft232h[:SERIAL], ft2232h[:SERIAL][/B], ft4232h[:SERIAL][/B], tigard[:SERIAL], ch341a, ch347[:SERIAL], mcp2210[:SERIAL], serprog:/dev/ttyACM0[@BAUD], serprog:SERIAL, usb:1-3.4, sim:card.img, sim:unix:PATH, image:card.img, replay:FILE";
 
 /** @throws UsageError if it is none of the forms */
 export function parseDeviceSpec(text: string): DeviceSpec {
@@ -142,13 +142,14 @@ function parseAdapter(text: string, head: string, rest: string): Partial<Adapter
   };
 }
 
-/** `/dev/ttyACM0`, `/dev/ttyUSB0@115200` */
+/** `/dev/ttyACM0`, `/dev/ttyUSB0@115200`, or the serial number of a board that is known by its ids. */
 function parseSerprog(text: string, rest: string): Partial<AdapterSpec> {
   if (rest === "") return { chip: "serprog" };
-  const [, path = "", baud] = /^(.*?)(?:@(\d+))?$/.exec(rest) ?? [];
-  if (path === "" || path.includes("@"))
+  const [, which = "", baud] = /^(.*?)(?:@(\d+))?$/.exec(rest) ?? [];
+  if (which === "" || which.includes("@") || Number(baud ?? 1) === 0)
     throw malformed(text, "a serial port looks like /dev/ttyACM0 or /dev/ttyUSB0@115200");
-  return { chip: "serprog", path, baudRate: baud === undefined ? undefined : Number(baud) };
+  const board = which.includes("/") ? { path: which } : { serialNumber: which };
+  return { chip: "serprog", ...board, baudRate: baud === undefined ? undefined : Number(baud) };
 }
 
 function splitChannel(text: string): { selector: string; channel: string | undefined } {

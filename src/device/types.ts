@@ -1,6 +1,7 @@
 import type { BlockDevice } from "../block/device.js";
 import type { SdCard } from "../card/sd-card.js";
 import type { Clock } from "../util/clock.js";
+import type { MmcpstoreError } from "../util/errors.js";
 import type { Log } from "../util/log.js";
 import type { RandomSource } from "../util/random.js";
 
@@ -48,15 +49,31 @@ export interface OpenOptions {
   readonly version: string;
   /** Folder for the locks of adapters. */
   readonly lockDir: string;
+  /** The user has measured that the signals of the adapter have 3.3 V. */
+  readonly voltageChecked?: boolean;
 }
 
 /** An adapter as `list` shows it. */
 export interface AdapterListing {
-  /** What to give to `-d`. */
-  readonly selector: string;
+  /** What to give to `-d`; the same whenever it is plugged in there. Absent: it cannot be used. */
+  readonly selector?: string;
   readonly chip: string;
   readonly serialNumber?: string;
-  readonly portPath: string;
-  readonly access: "ok" | "denied" | "busy";
+  /** `1-3.4`; absent: a serial port that is not on USB. */
+  readonly portPath?: string;
+  /** Node that it is opened by, where the system tells. */
+  readonly node?: string;
+  /** `unusable`: in a mode without SPI, or an older chip. */
+  readonly access: "ok" | "denied" | "busy" | "unusable";
+  /** Bound to its interface; it is given back what was taken. */
+  readonly kernelDriver?: string;
+  /** Why it cannot be opened, and what to do about it. */
   readonly hint?: string;
+}
+
+/** What `list` finds. */
+export interface AdapterInventory {
+  readonly adapters: readonly AdapterListing[];
+  /** Packages that cannot be loaded: adapters behind them may be missing, or cannot be opened. */
+  readonly problems: readonly MmcpstoreError[];
 }

@@ -1,6 +1,6 @@
 import type { Clock } from "../util/clock.js";
 import { deadlineIn } from "../util/deadline.js";
-import { TransportError, type UsbDeviceInfo } from "./types.js";
+import type { TransportError, UsbDeviceInfo } from "./types.js";
 import { closeDevice, openDevice, portPathOf } from "./usb-device.js";
 import { loadUsb, type NativeDevice, type UsbLoader, type UsbModule } from "./usb-module.js";
 import { readSysfs, SYSFS_USB, type SysfsDevice } from "./usb-sysfs.js";
@@ -28,12 +28,6 @@ export interface UsbListOptions {
   readonly load?: UsbLoader;
   /** Default: where Linux has it. */
   readonly sysfsRoot?: string;
-}
-
-/** Which device is meant; nothing given: there must be just one. */
-export interface UsbSelector {
-  readonly serialNumber?: string | undefined;
-  readonly portPath?: string | undefined;
 }
 
 const STRING_MS = 200;
@@ -138,54 +132,4 @@ async function readString(
   } catch {
     return undefined;
   }
-}
-
-/**
- * The one device that is meant.
- * @param what for messages: `FT232H`
- * @throws TransportError TRANSPORT_NOT_FOUND, TRANSPORT_AMBIGUOUS (with the list), or why it may not be opened
- */
-export function selectUsb(
-  listings: readonly UsbListing[],
-  selector: UsbSelector,
-  what: string,
-): UsbListing {
-  const { serialNumber, portPath } = selector;
-  const matches = listings.filter(
-    ({ device }) =>
-      (serialNumber === undefined || device.serialNumber === serialNumber) &&
-      (portPath === undefined || device.portPath === portPath),
-  );
-  const [found, second] = matches;
-  if (found === undefined) throw notFound(listings, selector, what);
-  if (second !== undefined) throw ambiguous(matches, what);
-  if (found.error !== undefined) throw found.error;
-  return found;
-}
-
-function name({ device }: UsbListing): string {
-  return `usb:${device.portPath} (serial ${device.serialNumber ?? "none"})`;
-}
-
-function notFound(
-  listings: readonly UsbListing[],
-  { serialNumber, portPath }: UsbSelector,
-  what: string,
-): TransportError {
-  const where = portPath === undefined ? "" : ` at ${portPath}`;
-  const which = serialNumber === undefined ? "" : ` with serial number ${serialNumber}`;
-  const others = listings.map(name);
-  return new TransportError("TRANSPORT_NOT_FOUND", `no ${what}${which}${where} found`, {
-    details: { serialNumber, portPath, found: others },
-    hint:
-      others.length > 0 ? `found instead: ${others.join(", ")}` : "plug it in, or try another port",
-  });
-}
-
-function ambiguous(matches: readonly UsbListing[], what: string): TransportError {
-  const names = matches.map(name);
-  return new TransportError("TRANSPORT_AMBIGUOUS", `${matches.length} of ${what} are plugged in`, {
-    details: { found: names },
-    hint: `choose one by its port or serial number: ${names.join(", ")}`,
-  });
 }

@@ -23,7 +23,7 @@ const OPTIONS: OpenOptions = {
 function bench(devices: NativeDevice[], strings: Record<number, string> = {}) {
   const usb = new FakeUsb(...devices);
   usb.answer = answerStrings(strings);
-  return { clock: new SimClock(), load: () => usb.load(), sysfsRoot: folder.at("none") };
+  return { clock: new SimClock(), loadUsb: () => usb.load(), sysRoot: folder.at("none") };
 }
 
 const ft232h = (ports: number[], openErrno?: number): FakeDevice =>
@@ -34,7 +34,7 @@ const ft232r = (): FakeDevice =>
 describe("list", () => {
   it("names an adapter by its serial number, or by its port where others have the same", async () => {
     const one = await listAdapters(bench([ft232h([1])], { 3: "FT1234" }));
-    expect(one).toEqual([
+    expect(one.adapters).toEqual([
       {
         selector: "ft232h:FT1234",
         chip: "FT232H",
@@ -44,16 +44,19 @@ describe("list", () => {
       },
     ]);
     const two = await listAdapters(bench([ft232h([1]), ft232h([2])], { 3: "FT1234" }));
-    expect(two.map(({ selector }) => selector)).toEqual(["usb:1-1", "usb:1-2"]);
+    expect(two.adapters.map(({ selector }) => selector)).toEqual(["usb:1-1", "usb:1-2"]);
   });
 
   it("lists what cannot be opened or used, and says why", async () => {
-    const [denied, other] = await listAdapters(bench([ft232h([1], -3), ft232r()]));
+    const { adapters } = await listAdapters(bench([ft232h([1], -3), ft232r()]));
+    const [denied, other] = adapters;
     expect(denied).toMatchObject({ access: "denied", hint: expect.any(String) });
     expect(other).toMatchObject({
-      chip: "unsupported FTDI chip",
-      hint: expect.stringContaining("FT232R"),
+      chip: expect.stringContaining("FT232R"),
+      access: "unusable",
+      hint: expect.stringContaining("FT232H"),
     });
+    expect(other).not.toHaveProperty("selector");
   });
 });
 
@@ -71,7 +74,7 @@ describe("open", () => {
     ["another serial number", { serialNumber: "FT9" }, [ft232h([1])], "TRANSPORT_NOT_FOUND"],
     ["two, and none chosen", {}, [ft232h([1]), ft232h([2])], "TRANSPORT_AMBIGUOUS"],
     ["no access", {}, [ft232h([1], -3)], "TRANSPORT_ACCESS"],
-    ["a port with another FTDI chip", { portPath: "1-9" }, [ft232r()], "BRIDGE_UNSUPPORTED"],
+    ["a port with another FTDI chip", { portPath: "1-9" }, [ft232r()], "TRANSPORT_NOT_FOUND"],
     ["a channel that the chip has not", { channel: "B" }, [ft232h([1])], "BRIDGE_UNSUPPORTED"],
   ])("%s", async (_, spec, devices, code) => {
     await expect(open(spec, devices)).rejects.toMatchObject({ code });

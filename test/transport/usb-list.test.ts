@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "@jest/globals";
 import { SimClock } from "../../src/sim/clock.js";
-import { listUsb, selectUsb, type UsbListing } from "../../src/transport/usb-list.js";
+import { listUsb, type UsbListing } from "../../src/transport/usb-list.js";
 import { loadUsb, loadUsbFrom, type UsbPackage } from "../../src/transport/usb-module.js";
 import { answerStrings, FakeDevice, FakeUsb } from "./usb-support.js";
 
@@ -119,45 +119,6 @@ describe("listUsb", () => {
     const ports = (await list(usb)).map(({ device }) => device.portPath);
     expect(ports).toEqual(["1-2.1", "1-7", "1-10"]);
     expect(other.log).toEqual([]);
-  });
-});
-
-describe("selectUsb", () => {
-  const listing = (portPath: string, serialNumber?: string): UsbListing => ({
-    device: {
-      vendorId: 0x0403,
-      productId: 0x6014,
-      bcdDevice: 0x0900,
-      portPath,
-      ...(serialNumber === undefined ? {} : { serialNumber }),
-    },
-    access: "ok",
-    drivers: {},
-  });
-  const listings = [listing("1-1", "A"), listing("1-2"), listing("1-3", "C")];
-
-  test("by serial number, by port, or the only one", () => {
-    expect(selectUsb(listings, { serialNumber: "C" }, "FT232H").device.portPath).toBe("1-3");
-    expect(selectUsb(listings, { portPath: "1-2" }, "FT232H").device.portPath).toBe("1-2");
-    expect(selectUsb(listings.slice(1, 2), {}, "FT232H").device.portPath).toBe("1-2");
-  });
-
-  test("none, or several: says what there is", () => {
-    expect(() => selectUsb(listings, {}, "FT232H")).toThrow(
-      expect.objectContaining({
-        code: "TRANSPORT_AMBIGUOUS",
-        hint: "choose one by its port or serial number: usb:1-1 (serial A), usb:1-2 (serial none), usb:1-3 (serial C)",
-      }),
-    );
-    expect(() => selectUsb(listings, { serialNumber: "X" }, "FT232H")).toThrow(
-      expect.objectContaining({ code: "TRANSPORT_NOT_FOUND" }),
-    );
-    expect(() => selectUsb([], { portPath: "1-9" }, "FT232H")).toThrow("no FT232H at 1-9 found");
-  });
-
-  test("one that may not be opened: why", async () => {
-    const [denied] = await list(new FakeUsb(new FakeDevice({ openErrno: -3 })));
-    expect(() => selectUsb(denied ? [denied] : [], {}, "FT232H")).toThrow("permission denied");
   });
 });
 

@@ -79,6 +79,7 @@ class FakeTransfer implements NativeTransfer, Submitted {
 }
 
 export interface FakeDeviceOptions {
+  readonly vendorId?: number;
   readonly productId?: number;
   readonly bcdDevice?: number;
   readonly ports?: readonly number[] | undefined;
@@ -108,7 +109,7 @@ export class FakeDevice implements NativeDevice {
     this.#options = options;
     this.portNumbers = "ports" in options ? options.ports : [3, 4];
     this.deviceDescriptor = {
-      idVendor: 0x0403,
+      idVendor: options.vendorId ?? 0x0403,
       idProduct: options.productId ?? 0x6014,
       bcdDevice: options.bcdDevice ?? 0x0900,
       iManufacturer: 1,

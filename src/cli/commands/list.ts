@@ -1,26 +1,35 @@
-import { type RunVerb, writeJson } from "../context.js";
+import type { AdapterListing } from "../../device/types.js";
+import { note, type RunVerb, writeJson } from "../context.js";
 import { EXIT } from "../exit-codes.js";
 import { formatTable } from "../format/table.js";
 
-const HEADER = ["SELECTOR", "ADAPTER", "SERIAL", "USB", "ACCESS"];
+const HEADER = ["SELECTOR", "ADAPTER", "SERIAL", "USB", "DRIVER", "ACCESS"];
 
 /** `list`: adapters that are attached, also those that cannot be opened. */
 export const run: RunVerb = async (context) => {
   const { listAdapters } = await import("../../device/adapters.js");
-  const adapters = await listAdapters();
+  const { adapters, problems } = await listAdapters();
   if (context.settings.json) {
-    await writeJson(context, "list", { adapters });
+    const asJson = problems.map(({ code, message, hint }) => ({ code, message, hint }));
+    await writeJson(context, "list", { adapters, problems: asJson });
     return EXIT.ok;
   }
-  const rows = adapters.map(({ selector, chip, serialNumber, portPath, access, hint }) => [
-    selector,
-    chip,
-    serialNumber ?? "(none)",
-    portPath,
-    hint === undefined ? access : `${access}: ${hint}`,
-  ]);
-  await context.io.writeOut(formatTable(rows, HEADER));
-  if (rows.length === 0)
+  await context.io.writeOut(formatTable(adapters.map(row), HEADER));
+  for (const { message, hint } of problems)
+    note(context, `warning: ${message}${hint === undefined ? "" : `; ${hint}`}`);
+  if (adapters.length === 0)
     context.io.writeErr("no adapter is attached; sim:card.img?create=64MiB needs none\n");
   return EXIT.ok;
 };
+
+function row(adapter: AdapterListing): string[] {
+  const { selector, chip, serialNumber, portPath, kernelDriver, access, hint } = adapter;
+  return [
+    selector ?? "-",
+    chip,
+    serialNumber ?? "(none)",
+    portPath ?? "-",
+    kernelDriver ?? "-",
+    hint === undefined ? access : `${access}: ${hint}`,
+  ];
+}

@@ -28,12 +28,19 @@ export interface BenchDeps {
 export interface FoundAdapter {
   readonly adapter: AdapterData;
   readonly id: AdapterUsbId | undefined;
+  /** As the maker writes it. */
+  readonly chip: string;
   /** `FT232H FT7KQ2X1 at 1-3.2` */
   readonly text: string;
   readonly serialNumber: string | undefined;
   readonly portPath: string | undefined;
   /** Node that it is opened by: `/dev/bus/usb/001/017`, `/dev/hidraw0`, `/dev/ttyACM0`. */
   readonly node: string | undefined;
+  readonly access: "ok" | "denied" | "busy";
+  /** That is bound to the interface; `usbfs`: a program has claimed it. */
+  readonly kernelDriver: string | undefined;
+  /** FTDI: the one that was asked for, or that of the board, or the chip's first. */
+  readonly channel?: string;
   /** Part of the lock's name: the same as whoever opens it for work uses. */
   readonly lockName: string;
   /** @throws TransportError TRANSPORT_BUSY if another program holds it */
@@ -59,6 +66,12 @@ export interface Way {
 export interface Refusal {
   readonly text: string;
   readonly fix: string;
+  /** Absent: it only might be an adapter. */
+  readonly device?: {
+    readonly name: string;
+    readonly portPath: string;
+    readonly serialNumber?: string;
+  };
 }
 
 /** `FT232H FT7KQ2X1 at 1-3.2` */

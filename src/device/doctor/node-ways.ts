@@ -26,16 +26,19 @@ export function hidWay(deps: BenchDeps): Way {
   };
 }
 
-function describeHid({ device }: HidListing, deps: BenchDeps): FoundAdapter[] {
+function describeHid({ device, access }: HidListing, deps: BenchDeps): FoundAdapter[] {
   const known = usbIdOf(device);
   if (known === undefined) return [];
   return [
     {
       ...known,
+      chip: known.adapter.chip,
       text: describeDevice(known.id.name, device),
       serialNumber: device.serialNumber,
       portPath: device.portPath,
       node: device.path,
+      access: access === "ok" ? "ok" : "denied",
+      kernelDriver: "usbhid",
       lockName: `usb:${device.portPath}`,
       driver: () => ({ finding: "usbhid is bound to it, as it has to be" }),
       open: async (clock, log) => ({
@@ -82,7 +85,7 @@ async function listPorts(spec: AdapterSpec, deps: BenchDeps): Promise<readonly F
 }
 
 function describePort(
-  { port, driver }: SerialListing,
+  { port, driver, access }: SerialListing,
   spec: AdapterSpec,
   deps: BenchDeps,
 ): FoundAdapter {
@@ -91,10 +94,13 @@ function describePort(
   return {
     adapter: SERPROG_DATA,
     id: isKnown ? known.id : undefined,
+    chip: SERPROG_DATA.chip,
     text: describeDevice(port.product ?? "serial port", port),
     serialNumber: port.serialNumber,
     portPath: port.portPath,
     node: port.path,
+    access: access === "ok" ? "ok" : "denied",
+    kernelDriver: driver,
     lockName: `serial:${basename(port.path)}`,
     driver: () => ({
       finding: driver === undefined ? "a serial port" : `${driver} is bound to it, as it has to be`,

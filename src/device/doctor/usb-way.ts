@@ -8,6 +8,7 @@ import { listUsb, type UsbFilter, type UsbListing } from "../../transport/usb-li
 import { loadUsb } from "../../transport/usb-module.js";
 import { RealClock } from "../../util/clock.js";
 import { ADAPTERS, formatUsbId } from "../adapter-data.js";
+import type { AdapterData, AdapterUsbId } from "../adapter-data-types.js";
 import type { AdapterChip, AdapterSpec } from "../spec.js";
 import {
   type BenchDeps,
@@ -60,21 +61,25 @@ async function describe(
   spec: AdapterSpec,
   deps: BenchDeps,
 ): Promise<FoundAdapter> {
-  const { device, error } = listing;
+  const { device, error, access } = listing;
   const known = usbIdOf(device);
   if (known === undefined) throw notKnown(device);
   const { portPath } = device;
   const channel = known.adapter.id.startsWith("ft")
-    ? ftdiChannel(requireFtdiChip(device), spec.channel).name
+    ? ftdiChannel(requireFtdiChip(device), channelOf(known.adapter, device, spec)).name
     : undefined;
   const interfaceNumber = interfaceOf(known.adapter.id, device, channel);
   const node = await nodeOf(portPath, deps);
   return {
     ...known,
-    text: describeDevice(known.id.name, device),
+    chip: nameOf(known, device),
+    text: describeDevice(nameOf(known, device), device),
     serialNumber: device.serialNumber,
     portPath,
     node,
+    access,
+    kernelDriver: listing.drivers[interfaceNumber],
+    ...(channel === undefined ? {} : { channel }),
     lockName: `usb:${portPath}${channel === undefined ? "" : `/${channel}`}`,
     driver: () => driverOutcome(listing.drivers[interfaceNumber], interfaceNumber, node),
     ...(error === undefined ? {} : { error }),
@@ -89,6 +94,29 @@ async function describe(
       }),
     }),
   };
+}
+
+type Known = Readonly<{ adapter: AdapterData; id: AdapterUsbId }>;
+
+/** An FTDI chip is told by its release too, the others by their ids alone. */
+function nameOf({ adapter, id }: Known, device: UsbDeviceInfo): string {
+  if (adapter.id.startsWith("ft")) return findFtdiChip(device)?.name ?? id.name;
+  return id.name.includes(",") ? adapter.chip : id.name;
+}
+
+/** What was asked for; but only this device need have such a channel. */
+function channelOf(
+  { boards }: AdapterData,
+  device: UsbDeviceInfo,
+  spec: AdapterSpec,
+): string | undefined {
+  const { portPath, serialNumber } = spec;
+  const isMeant =
+    (portPath ?? device.portPath) === device.portPath &&
+    (serialNumber ?? device.serialNumber) === device.serialNumber;
+  if (isMeant && spec.channel !== undefined) return spec.channel;
+  return boards.find(({ product }) => product !== undefined && device.product?.includes(product))
+    ?.channel;
 }
 
 function interfaceOf(
@@ -161,10 +189,16 @@ function refusedOf(
 function refusal({ device }: UsbListing): Refusal {
   for (const adapter of ADAPTERS) {
     const found = refusedOf(adapter, device);
-    if (found !== undefined)
-      return { text: `${describeDevice(found.name, device)} cannot be used`, fix: found.fix };
+    if (found !== undefined) return refusalOf(found.name, device, found.fix);
   }
-  return { text: `${formatUsbId(device)} cannot be used`, fix: "use another adapter" };
+  return refusalOf(formatUsbId(device), device, "use another adapter");
+}
+
+function refusalOf(name: string, device: UsbDeviceInfo, fix: string): Refusal {
+  const { portPath, serialNumber } = device;
+  const serial = serialNumber === undefined ? {} : { serialNumber };
+  const text = `${describeDevice(name, device)} cannot be used`;
+  return { text, fix, device: { name, portPath, ...serial } };
 }
 
 function notKnown(device: UsbDeviceInfo): TransportError {
