@@ -34,9 +34,15 @@ export {
 } from "./block/table.js";
 export type { CardIdentity } from "./card/identity.js";
 export type { SdCard } from "./card/sd-card.js";
-export { openDevice } from "./device/open.js";
+export { listAdapters, openDevice } from "./device/open.js";
 export { type OpenedPart, openPart } from "./device/part.js";
-export type { AdapterListing, AdapterSummary, OpenedDevice, OpenOptions } from "./device/types.js";
+export type {
+  AdapterInventory,
+  AdapterListing,
+  AdapterSummary,
+  OpenedDevice,
+  OpenOptions,
+} from "./device/types.js";
 export type { AppendReport } from "./pstore/append-report.js";
 export { detectGeometry, requireProved } from "./pstore/auto-geometry.js";
 export { type CheckReport, checkPartition } from "./pstore/check.js";

@@ -5,6 +5,8 @@ import { R1 } from "./r1.js";
 /** Hints that more than one error gives. */
 export const HINT = {
   wiring: "check the wiring (short wires, a common ground, 10k pull-up on MISO), or lower --speed",
+  noStartUp:
+    "or it needs its 74 start-up clocks, which half-duplex serprog firmware cannot give: use firmware with commands 17 and 18",
   absent:
     "check that a card is inserted, that it has 3.3 V, and the wires of CS, SCK, MOSI and MISO",
   stuckLow:

@@ -1,4 +1,4 @@
-import type { RecoveryReport } from "../spi/card-bus.js";
+import type { CardBusCapabilities, RecoveryReport } from "../spi/card-bus.js";
 import { CardError } from "../spi/errors.js";
 import { type Deadline, deadlineIn, earlier, expired } from "../util/deadline.js";
 import { type ErrorCode, errorCode } from "../util/errors.js";
@@ -37,7 +37,7 @@ export async function resetCard(line: CardLine, deadline: Deadline): Promise<voi
       phase = earlier(deadline, deadlineIn(line.clock, TIMING.resetMs));
     } else await line.clock.sleep(Math.min(tries * 1000, MAX_PAUSE_US));
   }
-  throw seen.verdict();
+  throw seen.verdict(line.bus.capabilities);
 }
 
 /** A reset while it programs may destroy the card's format. Bounded: without a pull-up MISO is low before CMD0. */
@@ -89,12 +89,13 @@ class ResetEvidence {
     if (r1 & R1.crcError) this.#crcErrors++;
   }
 
-  verdict(): CardError {
+  verdict({ noStartUpClocks }: CardBusCapabilities): CardError {
     if (this.recovery === "busy") {
       return this.#error("CARD_ABSENT", "no card answers: MISO stays low", HINT.stuckLow, "low");
     }
     if (this.#last === undefined) {
-      return this.#error("CARD_ABSENT", "no card answers: MISO stays high", HINT.absent, "high");
+      const hint = noStartUpClocks === true ? `${HINT.absent}; ${HINT.noStartUp}` : HINT.absent;
+      return this.#error("CARD_ABSENT", "no card answers: MISO stays high", hint, "high");
     }
     if (this.#different.size > MAX_DIFFERENT_ANSWERS) {
       const message = "what comes on MISO makes no sense: noise, or no card";

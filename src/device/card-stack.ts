@@ -16,7 +16,7 @@ import {
   interruptionOf,
   type LeftBehind,
 } from "./journal.js";
-import { type AdapterLink, deviceOf } from "./link.js";
+import { type AdapterLink, deviceOf, pathOf } from "./link.js";
 import { packetSizesOf, recordLink } from "./record-link.js";
 import type { AdapterSummary, OpenOptions } from "./types.js";
 
@@ -64,7 +64,7 @@ export async function openCardStack(stack: StackOptions): Promise<CardStack> {
     adapter: summary(bridge, link, card),
     clock,
     random: createRandom(seed),
-    notes: [...takenOver(card, left), ...notesOf(card, options)],
+    notes: [...takenOver(card, left), ...notesOf(card, options), ...operationNote(bridge)],
     close: async () => {
       await card.close();
       journal?.finish();
@@ -99,10 +99,12 @@ async function identify(
 
 function summary(bridge: AdapterBridge, link: AdapterLink, card: SdCard): AdapterSummary {
   const { serialNumber, portPath } = deviceOf(link);
+  const path = pathOf(link);
   return {
     chip: bridge.chip.name,
     frequencyHz: card.frequencyHz,
     ...(portPath === undefined ? {} : { portPath }),
+    ...(path === undefined ? {} : { path }),
     ...(serialNumber === undefined ? {} : { serialNumber }),
   };
 }
@@ -122,6 +124,13 @@ function notesOf(card: SdCard, options: OpenOptions): string[] {
   const why = options.crc ? "the card refuses CRC checking" : "CRC checking is off";
   return [
     `warning: ${why}: a torn block can be programmed unnoticed (integrity class ${card.identity.integrityClass})`,
+  ];
+}
+
+function operationNote({ capabilities, chip }: AdapterBridge): string[] {
+  if (capabilities.operation === undefined) return [];
+  return [
+    `note: the ${chip.name} raises chip select behind every operation: blocks are read and written one by one (CMD17 and CMD24, never CMD18 or CMD25)`,
   ];
 }
 

@@ -19,6 +19,12 @@ export function deviceOf(link: AdapterLink): UsbDeviceInfo | HidDeviceInfo | Ser
   return link.kind === "serial" ? link.transport.port : link.transport.device;
 }
 
+/** Node that it is opened by, where the transport knows one. */
+export function pathOf(link: AdapterLink): string | undefined {
+  if (link.kind === "usb") return undefined;
+  return link.kind === "serial" ? link.transport.port.path : link.transport.device.path;
+}
+
 export function usbOf(link: AdapterLink): UsbTransport {
   assert(link.kind === "usb", "this bridge is behind USB");
   return link.transport;

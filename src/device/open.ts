@@ -1,5 +1,5 @@
 import { ANY_ADAPTER, type DeviceSpec, parseDeviceSpec } from "./spec.js";
-import type { OpenedDevice, OpenOptions } from "./types.js";
+import type { AdapterInventory, OpenedDevice, OpenOptions } from "./types.js";
 
 /**
  * Opens what a device string names; without one, the only adapter that is plugged in. Loads the code of that kind of device only: images and
@@ -13,6 +13,14 @@ export async function openDevice(
   if (text !== undefined) return openSpec(parseDeviceSpec(text), options);
   const { openAdapter } = await import("./adapters.js");
   return openAdapter(ANY_ADAPTER, options);
+}
+
+/**
+ * The adapters that are plugged in, also those that cannot be opened or used, each with the reason. Claims nothing, detaches no driver.
+ * Works where native packages cannot be loaded, and says which.
+ */
+export async function listAdapters(): Promise<AdapterInventory> {
+  return (await import("./adapters.js")).listAdapters();
 }
 
 async function openSpec(spec: DeviceSpec, options: OpenOptions): Promise<OpenedDevice> {

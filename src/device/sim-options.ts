@@ -126,6 +126,9 @@ const OPTIONS: Readonly<Record<string, Parse>> = {
   protect: (draft, name, text) => {
     draft.card.writeProtect = oneOf(name, text, ["permanent", "temporary"] as const);
   },
+  startup: (draft, name, text) => {
+    draft.card.requireStartUpClocks = oneOf(name, text, ["strict", "lax"] as const) === "strict";
+  },
   locked: (draft, name, text) => {
     draft.card.locked = oneOf(name, text, ["on", "off"] as const) === "on";
   },

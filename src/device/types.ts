@@ -29,6 +29,8 @@ export interface AdapterSummary {
   readonly chip: string;
   readonly serialNumber?: string;
   readonly portPath?: string;
+  /** Node of a HID device or serial port. */
+  readonly path?: string;
   readonly frequencyHz: number;
 }
 

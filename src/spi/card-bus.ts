@@ -51,6 +51,8 @@ export interface CardBusCapabilities {
   readonly minFrequencyHz: number;
   readonly maxFrequencyHz: number;
   readonly hardwareWait: boolean;
+  /** Absent: it can clock while CS is high, as a card may need it to start up. */
+  readonly noStartUpClocks?: true;
   /** What the adapter moves each way in bytes a second, where that is less than the clock; absent: the clock is the limit. */
   readonly bytesPerSecond?: number;
 }

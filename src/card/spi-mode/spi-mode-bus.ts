@@ -75,6 +75,7 @@ class SpiModeBus implements CardBus {
       minFrequencyHz,
       maxFrequencyHz,
       hardwareWait: this.#link.hardwareWait,
+      ...(this.#isSingle ? { noStartUpClocks: true } : {}),
       ...(bytesPerSecond === undefined ? {} : { bytesPerSecond }),
     };
   }

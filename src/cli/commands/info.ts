@@ -1,4 +1,5 @@
 import {
+  type AdapterSummary,
   BLOCK_SIZE,
   type CardIdentity,
   type OpenedDevice,
@@ -38,11 +39,7 @@ function infoJson({ name, adapter, card, block }: OpenedDevice, table: Partition
 function infoText(device: OpenedDevice, table: PartitionTable): string {
   const { name, adapter, card, block } = device;
   const pairs: Pair[] = [["device", name]];
-  if (adapter !== undefined)
-    pairs.push([
-      "adapter",
-      `${adapter.chip}${adapter.serialNumber === undefined ? "" : ` ${adapter.serialNumber}`} at ${adapter.portPath ?? "?"}, ${(adapter.frequencyHz / 1e6).toFixed(2)} MHz`,
-    ]);
+  if (adapter !== undefined) pairs.push(["adapter", adapterText(adapter)]);
   if (card !== undefined) pairs.push(...cardPairs(card.identity));
   const bytes = block.blockCount * BLOCK_SIZE;
   pairs.push(["capacity", `${bytes} bytes (${formatSize(bytes)}), ${block.blockCount} blocks`]);
@@ -52,6 +49,13 @@ function infoText(device: OpenedDevice, table: PartitionTable): string {
       ? "no partition table\n"
       : `\n${table.kind.toUpperCase()} ${table.diskId ?? ""}\n${tableText(table)}`;
   return `${formatPairs(pairs)}${findings}${partitions}`;
+}
+
+function adapterText({ chip, serialNumber, portPath, path, frequencyHz }: AdapterSummary): string {
+  const serial = serialNumber === undefined ? "" : ` ${serialNumber}`;
+  const place = path ?? portPath;
+  const where = place === undefined ? "" : ` at ${place}`;
+  return `${chip}${serial}${where}, ${(frequencyHz / 1e6).toFixed(2)} MHz`;
 }
 
 function cardPairs(card: CardIdentity): Pair[] {

@@ -1,4 +1,4 @@
-import type { AdapterListing } from "../../device/types.js";
+import { type AdapterListing, listAdapters } from "../../index.js";
 import { note, type RunVerb, writeJson } from "../context.js";
 import { EXIT } from "../exit-codes.js";
 import { formatTable } from "../format/table.js";
@@ -7,7 +7,6 @@ const HEADER = ["SELECTOR", "ADAPTER", "SERIAL", "USB", "DRIVER", "ACCESS"];
 
 /** `list`: adapters that are attached, also those that cannot be opened. */
 export const run: RunVerb = async (context) => {
-  const { listAdapters } = await import("../../device/adapters.js");
   const { adapters, problems } = await listAdapters();
   if (context.settings.json) {
     const asJson = problems.map(({ code, message, hint }) => ({ code, message, hint }));

@@ -56,7 +56,10 @@ describe("a card behind stock firmware: an operation a block", () => {
 
   test("a card that insists on its start-up clocks does not answer", async () => {
     const b = bench({ board: "stm32-vserprog" });
-    expect(await openOn(b).then(() => "opened", codeOf)).toBe("CARD_ABSENT");
+    await expect(openOn(b)).rejects.toMatchObject({
+      code: "CARD_ABSENT",
+      hint: expect.stringContaining("74 start-up clocks"),
+    });
   });
 
   test("what does not fit into an operation is refused, and nothing is sent", async () => {
