@@ -12,7 +12,7 @@ export const SPEED_HZ = 30e6;
 /** Payload bytes a second that the wires allow: 512 of every 515 bytes. */
 export const LIMIT = ((SPEED_HZ / 8) * 512) / 515;
 
-const CARD = {
+export const BENCH_CARD = {
   kind: "sdhc",
   ncr: 1,
   nac: { bytes: 8 },
@@ -27,7 +27,7 @@ const SECTORS = 131_072;
 /** Opens a bench; `wrap` may stand between driver and model. */
 export async function openBench({ card = {}, wait, wrap = (transport) => transport } = {}) {
   const clock = new SimClock();
-  const cardModel = createCardModel(new MemoryFlash(SECTORS), { ...CARD, ...card });
+  const cardModel = createCardModel(new MemoryFlash(SECTORS), { ...BENCH_CARD, ...card });
   const adapter = createFtdiModel({
     clock,
     spi: cardModel,

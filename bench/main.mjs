@@ -1,9 +1,10 @@
 // npm run bench: gates that are counts on the simulated bench (they fail the run), and host times (printed only).
 import { gates } from "./gates.mjs";
 import { hostTimes } from "./host-times.mjs";
+import { otherBridges } from "./other-bridges.mjs";
 
 let failed = 0;
-for (const { name, value, bound, ok } of await gates()) {
+for (const { name, value, bound, ok } of [...(await gates()), ...(await otherBridges())]) {
   process.stdout.write(
     `${ok ? "ok  " : "FAIL"}  ${name.padEnd(66)} ${String(value).padStart(9)}  ${bound}\n`,
   );

@@ -58,7 +58,7 @@ function build() {
 const jest = join(modules, "jest", "bin", "jest.js");
 const jobs = {
   start: (args) => run(process.execPath, [join(root, "scripts", "demo.mjs"), ...args]),
-  test: (args) => run(process.execPath, [jest, ...args]),
+  test: (args) => run(process.execPath, [jest, "--maxWorkers=2", ...args]),
   system: (args) =>
     run(process.execPath, [jest, "--config", "jest.system.config.js", "--runInBand", ...args]),
   matrix: (args) =>

@@ -50,8 +50,11 @@ export async function initialiseCard(
   return { family, version2, crc, ocr: await readOcr(line, family, deadline) };
 }
 
-/** CMD8: true for SD 2.00 and later, false for what does not know it. */
-async function askInterface(line: CardLine, deadline: Deadline): Promise<boolean> {
+/**
+ * CMD8: true for SD 2.00 and later, false for what does not know it.
+ * @throws CardError CARD_NO_RESPONSE, CARD_CRC (another echo), CARD_UNUSABLE (voltage); what {@link resetCard} throws
+ */
+export async function askInterface(line: CardLine, deadline: Deadline): Promise<boolean> {
   let echoed: number | undefined;
   for (let tries = 0; tries < INTERFACE_TRIES; tries++) {
     const answer = await interfaceAnswer(line, deadline);

@@ -117,7 +117,7 @@ export function environmentName(name: string): string {
 
 /** `kmsg-size` → `kmsgSize`, as commander names it. */
 export function camelCase(name: string): string {
-  return name.replaceAll(/-([a-z])/g, (_, letter: string) => letter.toUpperCase());
+  return name.replaceAll(/-([a-z0-9])/g, (_, letter: string) => letter.toUpperCase());
 }
 
 const DURATION_UNITS: Readonly<Record<string, number>> = {

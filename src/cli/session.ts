@@ -40,6 +40,19 @@ export async function withDevice<T>(
   }
 }
 
+/**
+ * Work that Ctrl-C and `--timeout` end; it goes on until what it works with is closed under it.
+ * @throws what the work throws, or why it was ended
+ */
+export async function untilEnd<T>(context: Context, work: Promise<T>): Promise<T> {
+  const ending = new Ending(context, false);
+  try {
+    return await ending.orEnd(work);
+  } finally {
+    ending.dispose();
+  }
+}
+
 async function useAndClose<T>(
   device: OpenedDevice,
   context: Context,

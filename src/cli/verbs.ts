@@ -27,6 +27,7 @@ export const VERB_GROUPS: Readonly<Record<string, string>> = {
   pstore: "Linux pstore records on the reserved partition",
   trace: "recorded USB traffic, decoded",
   sim: "the simulated bench",
+  udev: "rules that let users open the adapters",
 };
 
 export const VERBS: readonly Verb[] = [
@@ -206,5 +207,44 @@ export const VERBS: readonly Verb[] = [
       ),
     ],
     load: () => import("./commands/sim-serve.js"),
+  },
+  {
+    name: "udev print",
+    operands: "",
+    summary: "print the rules",
+    options: [flag("group", "--group <group>", "group that may use the adapters too (plugdev)")],
+    load: () => import("./commands/udev-print.js"),
+  },
+  {
+    name: "udev install",
+    operands: "",
+    summary: "write the rules to their file (as root)",
+    options: [
+      flag("group", "--group <group>", "group that may use the adapters too (plugdev)"),
+      flag("dir", "--dir <dir>", "folder of the file (/etc/udev/rules.d)"),
+    ],
+    load: () => import("./commands/udev-install.js"),
+  },
+  {
+    name: "doctor",
+    operands: "",
+    summary: "look at package, permission, wires and card in order, and say what to do",
+    load: () => import("./commands/doctor.js"),
+  },
+  {
+    name: "tune",
+    operands: "",
+    summary: "find the highest clock that the wiring bears",
+    options: [
+      flag("size", "--size <size>", "to be read at each clock (1M)"),
+      flag("max", "--max <hz>", "highest clock to try (the card's own, at most 25 MHz)"),
+    ],
+    load: () => import("./commands/tune.js"),
+  },
+  {
+    name: "wiring",
+    operands: "[adapter]",
+    summary: "how a card is wired to an adapter; without one, the adapters",
+    load: () => import("./commands/wiring.js"),
   },
 ];

@@ -1,6 +1,7 @@
 import { existsSync } from "node:fs";
 import { resolve } from "node:path";
 import { openImage } from "../block/image.js";
+import { BadWire } from "../sim/bad-wire.js";
 import { FileFlash } from "../sim/card/flash.js";
 import { createCardModel, type SdCardModel } from "../sim/card/model.js";
 import { type Clock, RealClock } from "../util/clock.js";
@@ -37,11 +38,13 @@ export async function openSimBench(options: SimBenchOptions): Promise<SimBench> 
     if (sim.cut?.at === "byte") card.cutPowerAt(sim.cut.number, sim.cut.state);
     if (sim.cut?.at === "write") card.cutPowerAtWrite(sim.cut.number, sim.cut.state);
     const { roundTripUs } = options;
+    const isWireBad = sim.miso !== undefined || sim.cleanHz !== undefined;
     const adapter = createSimModel(sim, {
       clock,
-      spi: card,
+      spi: isWireBad ? new BadWire(card, sim) : card,
       ...(roundTripUs === undefined ? {} : { roundTripUs }),
     });
+    if (sim.unplugAt !== undefined) adapter.model.unplug(sim.unplugAt);
     const close = async (): Promise<void> => {
       flash.close();
       await lock?.release();

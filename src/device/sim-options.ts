@@ -1,3 +1,4 @@
+import { MISO_FAULTS, type MisoFault } from "../sim/bad-wire.js";
 import type { CutState } from "../sim/card/cells.js";
 import {
   type CardModelKind,
@@ -24,10 +25,16 @@ export interface SimOptions {
   readonly createBytes: number | undefined;
   /** Of the adapter's descriptors. */
   readonly serialNumber: string | undefined;
+  /** The adapter is pulled when the transfer of this index (from 0) is submitted. */
+  readonly unplugAt: number | undefined;
   readonly packetSize: 512 | 64;
   readonly roundTripUs: number | undefined;
   /** MISO also on GPIOL1, and the driver uses it; where the chip's wait stops. */
   readonly hardwareWait: "byte" | "clock" | undefined;
+  /** What is wrong with the wire of MISO. */
+  readonly miso: MisoFault | undefined;
+  /** Above this clock, in Hz, bits are lost. */
+  readonly cleanHz: number | undefined;
   /** Power goes at this clocked byte, or while this written sector (from 1) is being programmed. */
   readonly cut:
     | { readonly at: "byte" | "write"; readonly number: number; readonly state: CutState }
@@ -41,9 +48,12 @@ interface Draft {
   fastIdentification: boolean;
   createBytes: number | undefined;
   serialNumber: string | undefined;
+  unplugAt: number | undefined;
   packetSize: 512 | 64;
   roundTripUs: number | undefined;
   hardwareWait: "byte" | "clock" | undefined;
+  miso: MisoFault | undefined;
+  cleanHz: number | undefined;
   cut: SimOptions["cut"];
   card: Partial<{ -readonly [K in keyof CardModelOptions]: CardModelOptions[K] }>;
 }
@@ -75,6 +85,9 @@ const OPTIONS: Readonly<Record<string, Parse>> = {
   serial: (draft, _name, text) => {
     draft.serialNumber = text;
   },
+  unplug: (draft, name, text) => {
+    draft.unplugAt = count(name, text);
+  },
   packet: (draft, name, text) => {
     draft.packetSize = oneOf(name, text, ["512", "64"] as const) === "64" ? 64 : 512;
   },
@@ -83,6 +96,12 @@ const OPTIONS: Readonly<Record<string, Parse>> = {
   },
   wait: (draft, name, text) => {
     draft.hardwareWait = oneOf(name, text, ["byte", "clock"] as const);
+  },
+  miso: (draft, name, text) => {
+    draft.miso = oneOf(name, text, MISO_FAULTS);
+  },
+  clean: (draft, name, text) => {
+    draft.cleanHz = frequency(name, text);
   },
   cut: (draft, name, text) => {
     const [at = "", state = "old"] = text.split(":", 2);
@@ -148,9 +167,12 @@ export function parseSimOptions(texts: SimOptionTexts): SimOptions {
     fastIdentification: false,
     createBytes: undefined,
     serialNumber: undefined,
+    unplugAt: undefined,
     packetSize: 512,
     roundTripUs: undefined,
     hardwareWait: undefined,
+    miso: undefined,
+    cleanHz: undefined,
     cut: undefined,
     card: {},
   };
@@ -180,6 +202,17 @@ function count(name: string, text: string, most: number = Number.MAX_SAFE_INTEGE
   if (value <= most) return value;
   throw new UsageError(`'${text}' is no value for the option ${name} of sim:`, {
     hint: `it is a number${most < 100 ? ` up to ${most}` : ""}`,
+  });
+}
+
+/** `400k`, `12M`, `7500000`. */
+function frequency(name: string, text: string): number {
+  const match = /^(\d+)([kM]?)$/.exec(text);
+  const hertz =
+    Number(match?.[1]) * { k: 1e3, M: 1e6, "": 1 }[(match?.[2] ?? "") as "k" | "M" | ""];
+  if (hertz >= 1) return hertz;
+  throw new UsageError(`'${text}' is no value for the option ${name} of sim:`, {
+    hint: "write 400k or 12M",
   });
 }
 

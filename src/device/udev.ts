@@ -6,12 +6,16 @@ import { errorCode, IoError, RefusedError, UsageError } from "../util/errors.js"
 import { ADAPTERS } from "./adapter-data.js";
 import type { AdapterData, AdapterUsbId } from "./adapter-data-types.js";
 
+/** Where the administrator's own rules are. */
+export const UDEV_RULES_DIR = "/etc/udev/rules.d";
 /** The tag `uaccess` is acted on by 73-seat-late.rules: a file that sets it has to sort before that one (systemd#4288). */
-export const UDEV_RULES_PATH = "/etc/udev/rules.d/70-mmcpstore.rules";
+export const UDEV_RULES_FILE = "70-mmcpstore.rules";
 /** Debian's group for people who plug in devices; where there is none, udev says so once and goes on. */
 export const DEFAULT_UDEV_GROUP = "plugdev";
 /** What makes udev use a new file: rules on reload, nodes that exist already on trigger. */
 export const UDEV_RELOAD = "udevadm control --reload && udevadm trigger";
+
+const RULES_PATH = join(UDEV_RULES_DIR, UDEV_RULES_FILE);
 
 /** First line of a file that is ours to replace. */
 const MARK = "# mmcpstore: udev rules for USB-SPI adapters.";
@@ -68,17 +72,22 @@ function parents({ vendorId, productId }: AdapterUsbId): string {
 }
 
 export interface UdevInstallOptions {
-  readonly path?: string;
+  /** Default {@link UDEV_RULES_DIR}. */
+  readonly dir?: string;
   readonly group?: string;
   /** Replace a file that is not ours. */
   readonly overwrite?: boolean;
   readonly dryRun?: boolean;
+  /** Where groups are listed; default `/etc/group`. */
+  readonly groupFile?: string;
 }
 
 export interface UdevInstallReport {
   readonly path: string;
   readonly result: "written" | "replaced" | "unchanged";
   readonly bytes: number;
+  /** What may keep the rules from working. */
+  readonly notes: readonly string[];
 }
 
 /**
@@ -88,14 +97,28 @@ export interface UdevInstallReport {
 export async function installUdevRules(
   options: UdevInstallOptions = {},
 ): Promise<UdevInstallReport> {
-  const { path = UDEV_RULES_PATH, overwrite = false, dryRun = false } = options;
-  const text = udevRules(options.group);
-  const bytes = Buffer.byteLength(text);
+  const { dir = UDEV_RULES_DIR, group, overwrite = false, dryRun = false } = options;
+  const path = join(dir, UDEV_RULES_FILE);
+  const text = udevRules(group);
+  const about = { path, bytes: Buffer.byteLength(text), notes: await groupNotes(options) };
   const present = await readPresent(path);
-  if (present === text) return { path, result: "unchanged", bytes };
+  if (present === text) return { ...about, result: "unchanged" };
   if (present !== undefined && !present.startsWith(MARK) && !overwrite) throw notOurs(path);
   if (!dryRun) await writeAtomically(path, text);
-  return { path, result: present === undefined ? "written" : "replaced", bytes };
+  return { ...about, result: present === undefined ? "written" : "replaced" };
+}
+
+/** udev says so once in its log, and goes on without the group. Groups of a directory service are not in the file. */
+async function groupNotes({
+  group = DEFAULT_UDEV_GROUP,
+  groupFile = "/etc/group",
+}: UdevInstallOptions): Promise<readonly string[]> {
+  const text = await readFile(groupFile, "utf8").catch(() => undefined);
+  if (text === undefined || text.split("\n").some((line) => line.startsWith(`${group}:`)))
+    return [];
+  return [
+    `there is no group ${group} in ${groupFile}: whoever is logged in at the machine gets the adapters all the same; for others: groupadd --system ${group}, or --group with another name`,
+  ];
 }
 
 /** undefined if there is none; a link, or what cannot be read, is somebody else's: "". */
@@ -132,7 +155,7 @@ async function writeAtomically(path: string, text: string): Promise<void> {
 function notOurs(path: string): RefusedError {
   return new RefusedError(`${path} exists, and is not a file of this program`, {
     details: { path },
-    hint: "look at it; --yes replaces it, --path writes another file",
+    hint: "look at it; --yes replaces it, --dir writes to another folder",
   });
 }
 
@@ -143,11 +166,11 @@ function cannotWrite(path: string, cause: unknown): TransportError | IoError {
     return new TransportError("TRANSPORT_ACCESS", `${path} cannot be written: only root may`, {
       cause,
       details,
-      hint: `sudo mmcpstore udev install, or: mmcpstore udev print | sudo tee ${UDEV_RULES_PATH}`,
+      hint: `sudo mmcpstore udev install, or: mmcpstore udev print | sudo tee ${RULES_PATH}`,
     });
   const hint =
     code === "ENOENT"
-      ? "its folder does not exist: is this a Linux with udev? --path names another"
-      : "--path names another file";
+      ? "its folder does not exist: is this a Linux with udev? --dir names another"
+      : "--dir names another folder";
   return new IoError(`${path} cannot be written (${code})`, { cause, details, hint });
 }

@@ -5,9 +5,12 @@ import { packageMissing } from "./native-package.js";
 export interface NativeHid {
   /** With the report id (0 where reports are not numbered) in front. */
   write(report: Buffer): Promise<number>;
-  /** An empty buffer after `timeoutMs` without a report. */
-  read(timeoutMs: number): Promise<Uint8Array | undefined>;
   close(): Promise<void>;
+  /**
+   * From the first listener on, a thread reads. `read()` is not used: the package puts reads and writes of a device into one queue,
+   * so that a write would wait until a read that has nothing to read is over.
+   */
+  on(event: "data", handle: (report: Uint8Array) => void): unknown;
   on(event: "error", handle: (error: unknown) => void): unknown;
 }
 

@@ -20,8 +20,6 @@ export interface HidOpenOptions {
 
 const OPEN_MS = 3000;
 const CLOSE_MS = 1000;
-/** close() of the package waits for a read that is pending, so none may be long. */
-const READ_SLICE_MS = 50;
 const RULE = {
   group: "plugdev",
   udev: 'KERNEL=="hidraw*", ATTRS{idVendor}=="04d8", ATTRS{idProduct}=="00de", TAG+="uaccess"',
@@ -54,7 +52,6 @@ class OpenHid implements HidTransport {
   readonly #log: Log;
   readonly #inbox: Inbox;
   readonly #over: Promise<TransportError>;
-  readonly #reading: Promise<void>;
   #end: (error: TransportError) => void = () => undefined;
   #isOver = false;
   #closing: Promise<void> | undefined;
@@ -69,7 +66,7 @@ class OpenHid implements HidTransport {
       this.#end = resolve;
     });
     native.on("error", (error) => this.#gone(error));
-    this.#reading = this.#readOn();
+    native.on("data", (report) => this.#inbox.push(Uint8Array.from(report)));
   }
 
   async writeReport(report: Uint8Array, deadline: Deadline): Promise<void> {
@@ -92,17 +89,6 @@ class OpenHid implements HidTransport {
     return this.#closing;
   }
 
-  async #readOn(): Promise<void> {
-    while (!this.#isOver) {
-      try {
-        const report = await this.#native.read(READ_SLICE_MS);
-        if (report !== undefined && report.length > 0) this.#inbox.push(Uint8Array.from(report));
-      } catch (error) {
-        this.#gone(error);
-      }
-    }
-  }
-
   #gone(cause: unknown): void {
     if (!this.#isOver) this.#ended(disconnected(this.device.path, cause));
   }
@@ -116,7 +102,7 @@ class OpenHid implements HidTransport {
   async #close(): Promise<void> {
     this.#ended(new TransportError("TRANSPORT_CANCELLED", `${this.device.path} was closed`));
     const never = new Promise<TransportError>(() => undefined);
-    const work = this.#reading.then(() => this.#native.close());
+    const work = this.#native.close();
     const deadline = deadlineIn(this.#clock, CLOSE_MS);
     await bounded(this.#clock, deadline, `closing ${this.device.path}`, work, never).catch(
       (error: unknown) => this.#log.debug({ error: toError(error).message }, "HID device"),

@@ -1,5 +1,5 @@
 import type { Deadline } from "../util/deadline.js";
-import { MmcpstoreError } from "../util/errors.js";
+import { type ErrorCode, type ErrorOptions, MmcpstoreError } from "../util/errors.js";
 
 /** What the descriptors of a USB device say; strings that could not be read are undefined. */
 export interface UsbDeviceInfo {
@@ -119,5 +119,13 @@ export interface SerialTransport {
   close(): Promise<void>;
 }
 
+const PLUG_IN_AGAIN =
+  "plug it in again, with another cable or without a hub; a record that was being written is old or new, never half: mmcpstore pstore check";
+
 /** A USB device, HID device or serial port did not do what was asked (TRANSPORT_ codes). */
-export class TransportError extends MmcpstoreError {}
+export class TransportError extends MmcpstoreError {
+  constructor(code: ErrorCode, message: string, options: ErrorOptions = {}) {
+    const isGone = code === "TRANSPORT_DISCONNECTED";
+    super(code, message, isGone ? { hint: PLUG_IN_AGAIN, ...options } : options);
+  }
+}

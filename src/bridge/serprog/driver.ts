@@ -237,7 +237,10 @@ class SerprogEngine implements SpiEngine {
   }
 }
 
-/** CS is where it shall be before the pins are driven. */
+/**
+ * CS is where it shall be before the pins are driven; and high, if it may be, before the mode changes: whoever was here before may have
+ * left it low.
+ */
 async function setUp(
   link: SerprogLink,
   { commands, full, setsPins }: Programmer,
@@ -246,7 +249,8 @@ async function setUp(
 ): Promise<void> {
   const wanted: SerprogCommand[] = [];
   if (commands.has(SERPROG.setBusType)) wanted.push(encodeCommand("setBusType", BUS_SPI));
-  if (full) wanted.push(encodeCommand("setSpiMode", SPI_MODE.fullDuplex), encodeCsMode(cs));
+  const modes = [encodeCommand("setSpiMode", SPI_MODE.fullDuplex), encodeCsMode(cs)];
+  if (full) wanted.push(...(cs === "high" ? modes.reverse() : modes));
   if (setsPins) wanted.push(encodeCommand("setPinState", 1));
   await runAll(link, wanted, deadline);
 }

@@ -85,7 +85,10 @@ function levelOf(bytes: Uint8Array): MisoLevel {
   return bytes.every((byte) => byte === 0) ? "zeros" : "mixed";
 }
 
-/** Looks, and looks again while the card may only be busy. */
+/**
+ * Looks, and looks again while the card may only be busy.
+ * @throws CardError CARD_CRC if there is nothing but noise, in which any answer may be found; what the bridge throws
+ */
 export async function checkMiso(
   bridge: SpiBridge,
   clock: Clock,
@@ -94,7 +97,7 @@ export async function checkMiso(
   const until = earlier(deadline, deadlineIn(clock, BUSY_MS));
   const startUs = clock.nowUs();
   let look = await lookAtMiso(bridge, deadline);
-  if (!mayBeBusy(look)) return judgeMiso(look);
+  if (!mayBeBusy(look)) return unlessNoise(look, judgeMiso(look));
   while (mayBeBusy(look) && !expired(clock, until)) {
     await clock.sleep(BUSY_LOOK_US);
     look = await lookAtMiso(bridge, deadline);
@@ -104,6 +107,12 @@ export async function checkMiso(
   return mayBeBusy(look)
     ? outcome
     : { ...outcome, finding: `${outcome.finding}; the card was busy for ${ms} ms` };
+}
+
+function unlessNoise({ released, selected }: MisoLook, outcome: StepOutcome): StepOutcome {
+  if (released === "mixed" && selected === "mixed" && outcome.failure !== undefined)
+    throw outcome.failure;
+  return outcome;
 }
 
 function mayBeBusy({ released, selected }: MisoLook): boolean {
@@ -126,7 +135,9 @@ export function judgeMiso(look: MisoLook): StepOutcome {
   if (released === "mixed")
     return failed(
       "CARD_CRC",
-      "MISO floats: with CS high it is neither 0 nor 1",
+      selected === "mixed"
+        ? "MISO floats: it is neither 0 nor 1, and no card drives it"
+        : "MISO floats while CS is high: it is neither 0 nor 1",
       `check the wire of MISO; ${PULL_UP}; a second device on the bus must not be selected`,
       look,
     );

@@ -3,6 +3,7 @@ import { connectSocketTransport } from "../../sim/serve/client.js";
 import { type Clock, RealClock } from "../../util/clock.js";
 import { assert } from "../../util/errors.js";
 import type { Log } from "../../util/log.js";
+import { findAdapterData } from "../adapter-data.js";
 import type { AdapterLink } from "../link.js";
 import { linkOf, settingsOfSim } from "../sim-adapter.js";
 import { openSimBench, type SimBench } from "../sim-bench.js";
@@ -10,8 +11,6 @@ import { parseSimOptions } from "../sim-options.js";
 import type { DeviceSpec } from "../spec.js";
 import { startBridge } from "./start.js";
 import type { BenchTarget, StartedBridge, StepOutcome } from "./types.js";
-
-const ROUND_TRIP_US = 125;
 
 /** `sim:card.img`: nothing of it is in the operating system, so the first steps have little to find. */
 export class SimTarget implements BenchTarget {
@@ -37,14 +36,14 @@ export class SimTarget implements BenchTarget {
   async find(): Promise<StepOutcome> {
     const { path, options } = this.#spec;
     const sim = parseSimOptions(options);
+    const chip = findAdapterData(sim.chip)?.chip ?? sim.chip;
     this.#bench = await openSimBench({
       path,
       sim,
       readOnly: true,
       clock: this.clock,
-      roundTripUs: ROUND_TRIP_US,
     });
-    return { finding: `a simulated ${sim.chip.toUpperCase()} with a card over ${path}` };
+    return { finding: `a simulated ${chip} with a card over ${path}` };
   }
 
   async permission(): Promise<StepOutcome> {

@@ -17,6 +17,7 @@ export const DOCTOR_STEPS = [
   "cmd8",
   "ready",
   "crc",
+  "registers",
   "clock",
 ] as const;
 export type DoctorStepName = (typeof DOCTOR_STEPS)[number];

@@ -48,7 +48,8 @@ export class Board {
   readonly #decoder: SerprogDecoder;
   #input: Uint8Array[] = [];
   #answers: Uint8Array[] = [];
-  #busyUntilUs = 0;
+  /** Until its timer has fired: real timers are late, and what comes next has to wait for the answer all the same. */
+  #isBusy = false;
   #timer: Timer | undefined;
   #operation: Operation | undefined;
   #hung = false;
@@ -85,10 +86,6 @@ export class Board {
     this.#input.push(this.#isBusy ? this.#asFits(bytes) : bytes);
     this.#work();
     this.#flush();
-  }
-
-  get #isBusy(): boolean {
-    return this.#parts.clock.nowUs() < this.#busyUntilUs;
   }
 
   get #waitingBytes(): number {
@@ -193,12 +190,12 @@ export class Board {
   /** What has come already has to wait in the serial buffer too. */
   #keepBusy(durationUs: number, done: () => void): void {
     const { clock } = this.#parts;
-    this.#busyUntilUs = clock.nowUs() + durationUs;
+    this.#isBusy = true;
     const waiting = this.#input;
     this.#input = [];
     for (const bytes of waiting) this.#input.push(this.#asFits(bytes));
     this.#timer = clock.timer(durationUs, () => {
-      this.#busyUntilUs = 0;
+      this.#isBusy = false;
       done();
       this.#work();
       this.#flush();

@@ -17,6 +17,8 @@ export class SerialLine {
   readonly #options: LineOptions;
   readonly #faults = new FaultPlan();
   readonly #timers = new Set<Timer>();
+  readonly #toBoard: Uint8Array[] = [];
+  readonly #toHost: Uint8Array[] = [];
   #boardFreeUs = 0;
   #hostFreeUs = 0;
   #garbled = false;
@@ -47,7 +49,7 @@ export class SerialLine {
     const { clock, roundTripUs, toBoard } = this.#options;
     const arrives = this.#onTheWay("toBoard", bytes);
     this.#boardFreeUs = Math.max(this.#boardFreeUs, clock.nowUs()) + this.#lineUs(bytes.length);
-    this.#later(this.#boardFreeUs + roundTripUs / 2, () => toBoard(arrives));
+    this.#later(this.#boardFreeUs + roundTripUs / 2, this.#toBoard, arrives, toBoard);
   }
 
   sendToHost(bytes: Uint8Array): void {
@@ -56,7 +58,7 @@ export class SerialLine {
     for (let at = 0; at < arrives.length; at += packetBytes) {
       const packet = arrives.subarray(at, at + packetBytes);
       this.#hostFreeUs = Math.max(this.#hostFreeUs, clock.nowUs()) + this.#lineUs(packet.length);
-      this.#later(this.#hostFreeUs + roundTripUs / 2, () => toHost(packet));
+      this.#later(this.#hostFreeUs + roundTripUs / 2, this.#toHost, packet, toHost);
     }
   }
 
@@ -64,6 +66,8 @@ export class SerialLine {
   cut(): void {
     for (const timer of this.#timers) timer.cancel();
     this.#timers.clear();
+    this.#toBoard.length = 0;
+    this.#toHost.length = 0;
     this.#boardFreeUs = 0;
     this.#hostFreeUs = 0;
   }
@@ -77,11 +81,19 @@ export class SerialLine {
     return (bytes * 1e6) / this.#options.bytesPerSecond;
   }
 
-  #later(atUs: number, run: () => void): void {
+  /** Real timers that are due in the same millisecond fire in any order: whichever does brings what was sent first. */
+  #later(
+    atUs: number,
+    onTheWay: Uint8Array[],
+    bytes: Uint8Array,
+    arrive: (bytes: Uint8Array) => void,
+  ): void {
     const { clock } = this.#options;
+    onTheWay.push(bytes);
     const timer = clock.timer(atUs - clock.nowUs(), () => {
       this.#timers.delete(timer);
-      run();
+      const first = onTheWay.shift();
+      if (first !== undefined) arrive(first);
     });
     this.#timers.add(timer);
   }

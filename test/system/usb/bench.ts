@@ -1,12 +1,10 @@
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { join } from "node:path";
 import { FileFlash } from "../../../src/sim/card/flash.js";
-import { createCardModel } from "../../../src/sim/card/model.js";
-import { createFtdiModel, type FtdiModel } from "../../../src/sim/ftdi/model.js";
-import type { FtdiModelChip } from "../../../src/sim/ftdi/options.js";
-import { exportFtdi } from "../../../src/sim/usbip/exported-device.js";
+import { createCardModel, type SdCardModel } from "../../../src/sim/card/model.js";
 import { serveUsbip, type UsbipServer } from "../../../src/sim/usbip/server.js";
 import { RealClock } from "../../../src/util/clock.js";
+import type { BenchModel, BridgeRow } from "./bridges.js";
 
 export const KMSG_SIZE = "4K";
 
@@ -56,23 +54,35 @@ export class ServingProcess {
   }
 }
 
-/** FTDI models in this process, exported: the test sees what happens to the chips. */
-export class FtdiBench {
-  readonly models: readonly FtdiModel[];
+/** A chip model with a card behind it in this process, exported: the test sees what happens to the chip. */
+export class Bench {
+  readonly model: BenchModel;
+  readonly card: SdCardModel;
   readonly server: UsbipServer;
+  readonly #flash: FileFlash;
 
-  private constructor(models: readonly FtdiModel[], server: UsbipServer) {
-    this.models = models;
+  private constructor(model: BenchModel, card: SdCardModel, server: UsbipServer, flash: FileFlash) {
+    this.model = model;
+    this.card = card;
     this.server = server;
+    this.#flash = flash;
   }
 
-  static async start(chip: FtdiModelChip, cards: readonly string[]): Promise<FtdiBench> {
+  static async start(row: Pick<BridgeRow, "make">, image: string): Promise<Bench> {
     const clock = new RealClock();
-    const models = cards.map((card) => {
-      const spi = createCardModel(new FileFlash(card, { readOnly: false }), {});
-      return createFtdiModel({ clock, chip, spi, roundTripUs: 0 });
-    });
-    const devices = models.map((model) => exportFtdi(model));
-    return new FtdiBench(models, await serveUsbip({ devices, clock, port: 0 }));
+    const flash = new FileFlash(image, { readOnly: false });
+    const card = createCardModel(flash, {});
+    const { model, exported } = row.make(clock, card);
+    const server = await serveUsbip({ devices: [exported], clock, port: 0 });
+    return new Bench(model, card, server, flash);
+  }
+
+  get port(): number {
+    return this.server.port;
+  }
+
+  async stop(): Promise<void> {
+    await this.server.close();
+    this.#flash.close();
   }
 }

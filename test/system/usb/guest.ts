@@ -29,6 +29,7 @@ const MODULES = [
   "drivers/usb/usbip/vhci-hcd",
   "drivers/usb/serial/usbserial",
   "drivers/usb/serial/ftdi_sio",
+  "drivers/usb/serial/ch341",
   "drivers/usb/class/cdc-acm",
   "drivers/hid/hid",
   "drivers/hid/hid-generic",
