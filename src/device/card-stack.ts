@@ -21,6 +21,8 @@ import { packetSizesOf, recordLink } from "./record-link.js";
 import type { AdapterSummary, OpenOptions } from "./types.js";
 
 const SEED_BYTES = 16;
+/** A 64 KiB record takes longer than the default deadline of a panic. */
+const SLOW_BYTES_PER_SECOND = 15_000;
 
 export interface StackOptions {
   readonly link: AdapterLink;
@@ -64,7 +66,7 @@ export async function openCardStack(stack: StackOptions): Promise<CardStack> {
     adapter: summary(bridge, link, card),
     clock,
     random: createRandom(seed),
-    notes: [...takenOver(card, left), ...notesOf(card, options), ...operationNote(bridge)],
+    notes: [...takenOver(card, left), ...notesOf(card, options), ...adapterNotes(bridge)],
     close: async () => {
       await card.close();
       journal?.finish();
@@ -127,10 +129,14 @@ function notesOf(card: SdCard, options: OpenOptions): string[] {
   ];
 }
 
-function operationNote({ capabilities, chip }: AdapterBridge): string[] {
-  if (capabilities.operation === undefined) return [];
+/** What the user may wonder about. */
+function adapterNotes({ capabilities, chip }: AdapterBridge): string[] {
+  const { operation, bytesPerSecond = Number.POSITIVE_INFINITY } = capabilities;
+  const single = `note: the ${chip.name} raises chip select behind every operation: blocks are read and written one by one (CMD17 and CMD24, never CMD18 or CMD25)`;
+  const slow = `note: the ${chip.name} moves ${(bytesPerSecond / 1000).toFixed(1)} kB/s or little more: for identification and single records`;
   return [
-    `note: the ${chip.name} raises chip select behind every operation: blocks are read and written one by one (CMD17 and CMD24, never CMD18 or CMD25)`,
+    ...(operation === undefined ? [] : [single]),
+    ...(bytesPerSecond < SLOW_BYTES_PER_SECOND ? [slow] : []),
   ];
 }
 

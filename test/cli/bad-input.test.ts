@@ -392,6 +392,15 @@ describe("bad input: one clear line, the right exit code, nothing written", () =
     if (one.image !== undefined) expect(hashOf(one.image)).toBe(before);
   });
 
+  it("info tells the rest where the partition table is damaged", async () => {
+    const text = await cli([...image(damaged), "info"]);
+    expect([text.exit, text.out]).toEqual([0, expect.stringContaining("both copies")]);
+    expect(text.out).toContain("capacity");
+    expect(text.out).not.toContain("no partition table");
+    const json = JSON.parse((await cli([...image(damaged), "info", "--json"])).out);
+    expect(json).toMatchObject({ table: null, tableError: { code: "TABLE_DAMAGED" } });
+  });
+
   it("an ambiguous PART", async () => {
     writeFileSync(twice, new Uint8Array(64 * MIB));
     await cli([...image(twice), "-y", "part", "create", "--label", "one"]);

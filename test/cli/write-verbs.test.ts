@@ -62,7 +62,7 @@ describe("pstore write, list, show, erase, format", () => {
     const wrote = await cli(args("write", log, "--reason", "oops", ...time));
     expect([wrote.exit, wrote.out]).toEqual([
       0,
-      expect.stringContaining("wrote dmesg-pstore_blk-0: Oops 1"),
+      expect.stringContaining("wrote dmesg-pstore_blk-0: Oops #1"),
     ]);
     const { records } = JSON.parse((await cli(args("list", "--json"))).out);
     expect(records).toMatchObject([

@@ -6,6 +6,7 @@ import {
   type PartitionTable,
   readTable,
 } from "../../index.js";
+import { isMmcpstoreError, type MmcpstoreError } from "../../util/errors.js";
 import { formatSize } from "../../util/size.js";
 import { type RunVerb, writeJson } from "../context.js";
 import { EXIT } from "../exit-codes.js";
@@ -18,37 +19,52 @@ type Pair = readonly [string, string];
 /** `info`: adapter, card registers, capacity, partition table. */
 export const run: RunVerb = async (context) => {
   await withDevice(context, "read", async (device) => {
-    const table = await readTable(device.block);
+    const table = await readTable(device.block).catch(damagedTable);
     if (context.settings.json) await writeJson(context, "info", infoJson(device, table));
     else await context.io.writeOut(infoText(device, table));
   });
   return EXIT.ok;
 };
 
-function infoJson({ name, adapter, card, block }: OpenedDevice, table: PartitionTable): object {
+/** A table, or why there is none to be read: everything else can be told all the same. */
+type TableRead = PartitionTable | MmcpstoreError;
+
+function damagedTable(error: unknown): MmcpstoreError {
+  if (isMmcpstoreError(error) && error.code === "TABLE_DAMAGED") return error;
+  throw error;
+}
+
+function infoJson({ name, adapter, card, block }: OpenedDevice, table: TableRead): object {
   return {
     device: name,
     adapter: adapter ?? null,
     card: card?.identity ?? null,
     capacity: { blockCount: block.blockCount, bytes: block.blockCount * BLOCK_SIZE },
     allocationUnitBlocks: block.hints.allocationUnitBlocks ?? null,
-    table,
+    ...(isMmcpstoreError(table)
+      ? { table: null, tableError: { code: table.code, message: table.message } }
+      : { table }),
   };
 }
 
-function infoText(device: OpenedDevice, table: PartitionTable): string {
+function infoText(device: OpenedDevice, table: TableRead): string {
   const { name, adapter, card, block } = device;
   const pairs: Pair[] = [["device", name]];
   if (adapter !== undefined) pairs.push(["adapter", adapterText(adapter)]);
   if (card !== undefined) pairs.push(...cardPairs(card.identity));
   const bytes = block.blockCount * BLOCK_SIZE;
   pairs.push(["capacity", `${bytes} bytes (${formatSize(bytes)}), ${block.blockCount} blocks`]);
+  return `${formatPairs(pairs)}${isMmcpstoreError(table) ? damageText(table) : partitionsText(table)}`;
+}
+
+function damageText({ message, hint }: MmcpstoreError): string {
+  return `warning: ${message}${hint === undefined ? "" : `; ${hint}`}\n`;
+}
+
+function partitionsText(table: PartitionTable): string {
   const findings = table.findings.map(({ message }) => `warning: ${message}\n`).join("");
-  const partitions =
-    table.kind === "none"
-      ? "no partition table\n"
-      : `\n${table.kind.toUpperCase()} ${table.diskId ?? ""}\n${tableText(table)}`;
-  return `${formatPairs(pairs)}${findings}${partitions}`;
+  if (table.kind === "none") return `${findings}no partition table\n`;
+  return `${findings}\n${table.kind.toUpperCase()} ${table.diskId ?? ""}\n${tableText(table)}`;
 }
 
 function adapterText({ chip, serialNumber, portPath, path, frequencyHz }: AdapterSummary): string {

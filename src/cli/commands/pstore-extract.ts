@@ -98,5 +98,8 @@ async function report(context: Context, folder: string, targets: readonly Target
   }
   for (const { path, present } of targets)
     await context.io.writeOut(`${path}${present === "same" ? " (there already)" : ""}\n`);
-  note(context, `${dryRun ? "would extract" : "extracted"} ${targets.length} files to ${folder}`);
+  note(
+    context,
+    `${dryRun ? "would extract" : "extracted"} ${targets.length} ${targets.length === 1 ? "file" : "files"} to ${folder}`,
+  );
 }

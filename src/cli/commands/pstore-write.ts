@@ -129,7 +129,7 @@ async function tell(context: Context, report: AppendReport): Promise<void> {
 function summary(report: AppendReport, dryRun: boolean): string {
   const { name, reason, counter, time, compressed, storedBytes, textBytes } = report;
   const packed = compressed ? `deflated to ${storedBytes}` : "raw";
-  const what = `${name}: ${reason} ${counter}, ${textBytes} bytes (${packed}), ${formatTime(time)}`;
+  const what = `${name}: ${reason} #${counter}, ${textBytes} bytes (${packed}), ${formatTime(time)}`;
   return dryRun ? `would write ${what}\n` : `wrote ${what}; read back and verified\n`;
 }
 
