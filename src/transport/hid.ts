@@ -2,7 +2,7 @@ import type { Clock } from "../util/clock.js";
 import { type Deadline, deadlineIn } from "../util/deadline.js";
 import { toError } from "../util/errors.js";
 import { type Log, silentLog } from "../util/log.js";
-import { bounded } from "./bounded.js";
+import { bounded, Ending } from "./bounded.js";
 import { type HidLoader, loadHid, type NativeHid } from "./hid-module.js";
 import { Inbox } from "./inbox.js";
 import { requireNode } from "./node-access.js";
@@ -34,14 +34,13 @@ export async function openHid(options: HidOpenOptions): Promise<HidTransport> {
   await requireNode(device.path, RULE);
   const module = await (options.load ?? loadHid)();
   const deadline = options.deadline ?? deadlineIn(clock, OPEN_MS);
-  const never = new Promise<TransportError>(() => undefined);
   const work = module.open(device.path).catch((cause: unknown) => {
     const { message } = toError(cause);
     throw new TransportError("TRANSPORT_FAULT", `${device.path} cannot be opened: ${message}`, {
       cause,
     });
   });
-  const native = await bounded(clock, deadline, `opening ${device.path}`, work, never);
+  const native = await bounded(clock, deadline, `opening ${device.path}`, work);
   return new OpenHid(native, device, clock, log);
 }
 
@@ -51,9 +50,7 @@ class OpenHid implements HidTransport {
   readonly #clock: Clock;
   readonly #log: Log;
   readonly #inbox: Inbox;
-  readonly #over: Promise<TransportError>;
-  #end: (error: TransportError) => void = () => undefined;
-  #isOver = false;
+  readonly #ending = new Ending();
   #closing: Promise<void> | undefined;
 
   constructor(native: NativeHid, device: HidDeviceInfo, clock: Clock, log: Log) {
@@ -62,9 +59,6 @@ class OpenHid implements HidTransport {
     this.#clock = clock;
     this.#log = log;
     this.#inbox = new Inbox(clock, device.path);
-    this.#over = new Promise((resolve) => {
-      this.#end = resolve;
-    });
     native.on("error", (error) => this.#gone(error));
     native.on("data", (report) => this.#inbox.push(Uint8Array.from(report)));
   }
@@ -77,7 +71,7 @@ class OpenHid implements HidTransport {
       this.#gone(cause);
       throw disconnected(this.device.path, cause);
     });
-    await bounded(this.#clock, deadline, what, work, this.#over);
+    await bounded(this.#clock, deadline, what, work, this.#ending);
   }
 
   readReport(deadline: Deadline): Promise<Uint8Array> {
@@ -90,21 +84,19 @@ class OpenHid implements HidTransport {
   }
 
   #gone(cause: unknown): void {
-    if (!this.#isOver) this.#ended(disconnected(this.device.path, cause));
+    this.#ended(disconnected(this.device.path, cause));
   }
 
   #ended(error: TransportError): void {
-    this.#isOver = true;
-    this.#end(error);
+    this.#ending.end(error);
     this.#inbox.fail(error);
   }
 
   async #close(): Promise<void> {
     this.#ended(new TransportError("TRANSPORT_CANCELLED", `${this.device.path} was closed`));
-    const never = new Promise<TransportError>(() => undefined);
     const work = this.#native.close();
     const deadline = deadlineIn(this.#clock, CLOSE_MS);
-    await bounded(this.#clock, deadline, `closing ${this.device.path}`, work, never).catch(
+    await bounded(this.#clock, deadline, `closing ${this.device.path}`, work).catch(
       (error: unknown) => this.#log.debug({ error: toError(error).message }, "HID device"),
     );
   }

@@ -11,6 +11,8 @@ export interface NativePort {
   drain(done: Done): void;
   update(options: { readonly baudRate: number }, done: Done): void;
   set(options: { readonly dtr: boolean; readonly rts: boolean }, done: Done): void;
+  /** Modem lines. */
+  get(done: Done): void;
   close(done: Done): void;
   on(event: "data", handle: (data: Buffer) => void): unknown;
   on(event: "close", handle: (error?: Error | null) => void): unknown;

@@ -1,8 +1,8 @@
-import type { Clock } from "../util/clock.js";
+import type { Clock, Timer } from "../util/clock.js";
 import { type Deadline, deadlineIn } from "../util/deadline.js";
 import { toError } from "../util/errors.js";
 import { type Log, silentLog } from "../util/log.js";
-import { bounded } from "./bounded.js";
+import { bounded, Ending } from "./bounded.js";
 import { Inbox } from "./inbox.js";
 import { requireNode } from "./node-access.js";
 import { loadSerial, type NativePort, type SerialLoader } from "./serial-module.js";
@@ -24,6 +24,10 @@ export interface SerialOpenOptions {
 
 const OPEN_MS = 3000;
 const CLOSE_MS = 1000;
+/** Silence after which a port is asked whether it is still there. */
+const ALIVE_US = 250_000;
+/** Of a port that was unplugged, as the package and the system say it. */
+const GONE = /bad file descriptor|input\/output error|no such device|destroyed|not open|EIO|ENXIO/i;
 const RULE = {
   group: "dialout",
   udev: 'SUBSYSTEM=="tty", TAG+="uaccess"',
@@ -51,9 +55,8 @@ class OpenPort implements SerialTransport {
   readonly #clock: Clock;
   readonly #log: Log;
   readonly #inbox: Inbox;
-  /** Why nothing works any more; settles when that is so. */
-  readonly #over: Promise<TransportError>;
-  #end: (error: TransportError) => void = () => undefined;
+  /** Why nothing works any more. */
+  readonly #ending = new Ending();
   #closing: Promise<void> | undefined;
 
   constructor(native: NativePort, port: SerialPortInfo, clock: Clock, log: Log) {
@@ -62,10 +65,11 @@ class OpenPort implements SerialTransport {
     this.#clock = clock;
     this.#log = log;
     this.#inbox = new Inbox(clock, port.path);
-    this.#over = new Promise((resolve) => {
-      this.#end = resolve;
+    this.closed = new Promise((resolve) => {
+      this.#ending.tell((error) =>
+        resolve(error.code === "TRANSPORT_CANCELLED" ? undefined : error),
+      );
     });
-    this.closed = this.#over.then((error) => (this.#closing === undefined ? error : undefined));
     native.on("data", (data) => this.#inbox.push(data));
     native.on("close", () => this.#ended(disconnected(port.path)));
     native.on("error", (error) => this.#log.debug({ error: error.message }, "serial port"));
@@ -90,11 +94,11 @@ class OpenPort implements SerialTransport {
   }
 
   read(length: number, deadline: Deadline): Promise<Uint8Array> {
-    return this.#inbox.exactly(length, deadline);
+    return this.#watched(this.#inbox.exactly(length, deadline));
   }
 
   readSome(most: number, deadline: Deadline): Promise<Uint8Array> {
-    return this.#inbox.some(most, deadline);
+    return this.#watched(this.#inbox.some(most, deadline));
   }
 
   setBaudRate(baudRate: number, deadline: Deadline): Promise<void> {
@@ -112,20 +116,40 @@ class OpenPort implements SerialTransport {
     return this.#closing;
   }
 
+  /**
+   * Of a port that vanishes while it is being read, the package reads nothing for ever, without an event: so whoever waits has the port
+   * itself asked. A pty has no modem lines, and is there nevertheless.
+   */
+  async #watched(reading: Promise<Uint8Array>): Promise<Uint8Array> {
+    const { path } = this.port;
+    const ask = (): Timer =>
+      this.#clock.timer(ALIVE_US, () => {
+        this.#native.get((error) => {
+          if (error && GONE.test(error.message)) this.#ended(disconnected(path));
+        });
+        timer = ask();
+      });
+    let timer = ask();
+    try {
+      return await reading;
+    } finally {
+      timer.cancel();
+    }
+  }
+
   async #close(): Promise<void> {
     const wasOpen = this.#native.isOpen;
     this.#ended(new TransportError("TRANSPORT_CANCELLED", `${this.port.path} was closed`));
     if (!wasOpen) return;
-    const never = new Promise<TransportError>(() => undefined);
     const work = new Promise<void>((resolve) => this.#native.close(() => resolve()));
     const deadline = deadlineIn(this.#clock, CLOSE_MS);
-    await bounded(this.#clock, deadline, `closing ${this.port.path}`, work, never).catch(
+    await bounded(this.#clock, deadline, `closing ${this.port.path}`, work).catch(
       (error: unknown) => this.#log.debug({ error: toError(error).message }, "serial port"),
     );
   }
 
   #ended(error: TransportError): void {
-    this.#end(error);
+    this.#ending.end(error);
     this.#inbox.fail(error);
   }
 
@@ -141,7 +165,7 @@ class OpenPort implements SerialTransport {
         else resolve();
       });
     });
-    return bounded(this.#clock, deadline, `${doing} ${path}`, work, this.#over);
+    return bounded(this.#clock, deadline, `${doing} ${path}`, work, this.#ending);
   }
 }
 
@@ -152,9 +176,8 @@ function disconnected(path: string): TransportError {
 }
 
 function failed(doing: string, cause: Error): TransportError {
-  const isGone = /bad file descriptor|EIO|ENXIO|not open/i.test(cause.message);
   return new TransportError(
-    isGone ? "TRANSPORT_DISCONNECTED" : "TRANSPORT_FAULT",
+    GONE.test(cause.message) ? "TRANSPORT_DISCONNECTED" : "TRANSPORT_FAULT",
     `${doing}: ${cause.message}`,
     { cause },
   );
