@@ -3,6 +3,7 @@ import { SimClock } from "../../src/sim/clock.js";
 import { openSerial } from "../../src/transport/serial.js";
 import { loadSerial } from "../../src/transport/serial-module.js";
 import type { SerialTransport } from "../../src/transport/types.js";
+import { RealClock } from "../../src/util/clock.js";
 import { type Deadline, deadlineIn } from "../../src/util/deadline.js";
 import { TempFolder } from "../support/temp-images.js";
 import { FakePort } from "./node-fakes.js";
@@ -159,7 +160,7 @@ describe("a serial port cannot be opened", () => {
 
   it("the real package loads, and says that a file is no serial port", async () => {
     expect((await loadSerial()).create).toBeInstanceOf(Function);
-    const opening = openSerial({ path, baudRate: 115_200, clock: new SimClock() });
+    const opening = openSerial({ path, baudRate: 115_200, clock: new RealClock() });
     await expect(opening).rejects.toMatchObject({ code: "TRANSPORT_FAULT" });
   });
 });
