@@ -3,6 +3,7 @@ import { TransportError } from "../transport/types.js";
 import type { Clock } from "../util/clock.js";
 import { deadlineIn, expired } from "../util/deadline.js";
 import { errorCode } from "../util/errors.js";
+import { ADAPTERS } from "./adapter-data.js";
 import type { BenchDeps, FoundAdapter, Refusal, Way } from "./doctor/found.js";
 import { hidWay, serialWay } from "./doctor/node-ways.js";
 import { usbWay } from "./doctor/usb-way.js";
@@ -107,21 +108,27 @@ function fits(found: FoundAdapter, { serialNumber, portPath }: AdapterSpec): boo
 }
 
 async function notFound(spec: AdapterSpec, ways: readonly Way[]): Promise<TransportError> {
-  const { chip, serialNumber, portPath, path } = spec;
+  const { chip } = spec;
   const others = (await listWays({ ...ANY_ADAPTER, chip }, ways)).matches.map(({ found }) => found);
   const refusals = await listRefusals(spec, ways);
-  const which = serialNumber === undefined ? "" : ` with serial number ${serialNumber}`;
-  const place = portPath ?? path;
-  const where = place === undefined ? "" : ` at ${place}`;
   const seen = [...others, ...refusals].map(({ text }) => text);
   return new TransportError(
     "TRANSPORT_NOT_FOUND",
-    `no ${chip ?? "adapter"}${which}${where} is plugged in${seen.map((text) => `; ${text}`).join("")}`,
+    `${missing(spec)}${seen.map((text) => `; ${text}`).join("")}`,
     {
       details: { found: seen },
       hint: refusals[0]?.fix ?? (others.length > 0 ? "choose one of those" : PLUG_IN),
     },
   );
+}
+
+/** What is not there, as the user named it. */
+function missing({ chip, serialNumber, portPath, path }: AdapterSpec): string {
+  if (path !== undefined) return `${path} does not exist`;
+  const name = ADAPTERS.find(({ id }) => id === chip)?.chip ?? "adapter";
+  const which = serialNumber === undefined ? "" : ` with serial number ${serialNumber}`;
+  const where = portPath === undefined ? "" : ` at port ${portPath}`;
+  return `no ${name}${which}${where} is plugged in`;
 }
 
 const PLUG_IN =

@@ -35,8 +35,8 @@ const RULE = {
 
 /**
  * Opens a serial port: 8N1, raw, for this process alone.
- * @throws TransportError TRANSPORT_PACKAGE, TRANSPORT_NOT_FOUND, TRANSPORT_ACCESS, TRANSPORT_BUSY, TRANSPORT_FAULT (no serial port,
- * a rate that it has not), TRANSPORT_TIMEOUT
+ * @throws TransportError TRANSPORT_PACKAGE, TRANSPORT_NOT_FOUND, TRANSPORT_ACCESS (it is no serial port, too), TRANSPORT_BUSY,
+ * TRANSPORT_FAULT (a rate that it has not), TRANSPORT_TIMEOUT
  */
 export async function openSerial(options: SerialOpenOptions): Promise<SerialTransport> {
   const { path, clock, baudRate, log = silentLog } = options;
@@ -191,8 +191,8 @@ function openFailure(error: unknown, path: string): unknown {
       cause: error,
       hint: "another program has it (fuser names it; ModemManager is one that tries every port)",
     });
-  if (/inappropriate ioctl|not a typewriter|ENOTTY|EISDIR/i.test(message))
-    return new TransportError("TRANSPORT_FAULT", `${path} is no serial port`, {
+  if (/inappropriate ioctl|not a typewriter|is a directory|ENOTTY|EISDIR/i.test(message))
+    return new TransportError("TRANSPORT_ACCESS", `${path} is no serial port`, {
       cause: error,
       hint: "mmcpstore list shows those that are there",
     });

@@ -140,7 +140,8 @@ describe("a serial port cannot be opened", () => {
   it.each([
     ["Error Resource temporarily unavailable Cannot lock port", "TRANSPORT_BUSY"],
     ["Error: Device or resource busy, cannot open", "TRANSPORT_BUSY"],
-    ["Inappropriate ioctl for device", "TRANSPORT_FAULT"],
+    ["Inappropriate ioctl for device", "TRANSPORT_ACCESS"],
+    ["Error: Is a directory, cannot open /tmp", "TRANSPORT_ACCESS"],
   ])("'%s' is %s", async (message, code) => {
     const native = new FakePort();
     native.openError = new Error(message);
@@ -161,6 +162,6 @@ describe("a serial port cannot be opened", () => {
   it("the real package loads, and says that a file is no serial port", async () => {
     expect((await loadSerial()).create).toBeInstanceOf(Function);
     const opening = openSerial({ path, baudRate: 115_200, clock: new RealClock() });
-    await expect(opening).rejects.toMatchObject({ code: "TRANSPORT_FAULT" });
+    await expect(opening).rejects.toMatchObject({ code: "TRANSPORT_ACCESS" });
   });
 });
