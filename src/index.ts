@@ -35,6 +35,7 @@ export {
 export type { CardIdentity } from "./card/identity.js";
 export type { SdCard } from "./card/sd-card.js";
 export { listAdapters, openDevice } from "./device/open.js";
+export { type PanicWorkerOptions, runPanicWorker } from "./device/panic-worker.js";
 export { type OpenedPart, openPart } from "./device/part.js";
 export type {
   AdapterInventory,
@@ -57,6 +58,14 @@ export {
   type PanicRecord,
   type PanicReport,
 } from "./pstore/panic.js";
+export { createPanicMemory, type MailboxState } from "./pstore/panic-mailbox.js";
+export {
+  PanicTrigger,
+  PanicWorkerError,
+  type TriggerAnswer,
+  type TriggerRequest,
+} from "./pstore/panic-trigger.js";
+export { type ServedStore, servePanics } from "./pstore/panic-worker.js";
 export type { CompressMode } from "./pstore/payload.js";
 export { type ScanOptions, scanPartition } from "./pstore/scan.js";
 export { findSignatures } from "./pstore/signatures.js";

@@ -44,6 +44,28 @@ export const VERBS: readonly Verb[] = [
     load: () => import("./commands/info.js"),
   },
   {
+    name: "doctor",
+    operands: "",
+    summary: "look at package, permission, wires and card in order, and say what to do",
+    load: () => import("./commands/doctor.js"),
+  },
+  {
+    name: "tune",
+    operands: "",
+    summary: "find the highest clock that the wiring bears",
+    options: [
+      flag("size", "--size <size>", "to be read at each clock (1M)"),
+      flag("max", "--max <hz>", "highest clock to try (the card's own, at most 25 MHz)"),
+    ],
+    load: () => import("./commands/tune.js"),
+  },
+  {
+    name: "wiring",
+    operands: "[adapter]",
+    summary: "how a card is wired to an adapter; without one, the adapters",
+    load: () => import("./commands/wiring.js"),
+  },
+  {
     name: "read",
     operands: "<range> <file>",
     summary: "read blocks to a file (- is stdout)",
@@ -224,27 +246,5 @@ export const VERBS: readonly Verb[] = [
       flag("dir", "--dir <dir>", "folder of the file (/etc/udev/rules.d)"),
     ],
     load: () => import("./commands/udev-install.js"),
-  },
-  {
-    name: "doctor",
-    operands: "",
-    summary: "look at package, permission, wires and card in order, and say what to do",
-    load: () => import("./commands/doctor.js"),
-  },
-  {
-    name: "tune",
-    operands: "",
-    summary: "find the highest clock that the wiring bears",
-    options: [
-      flag("size", "--size <size>", "to be read at each clock (1M)"),
-      flag("max", "--max <hz>", "highest clock to try (the card's own, at most 25 MHz)"),
-    ],
-    load: () => import("./commands/tune.js"),
-  },
-  {
-    name: "wiring",
-    operands: "[adapter]",
-    summary: "how a card is wired to an adapter; without one, the adapters",
-    load: () => import("./commands/wiring.js"),
   },
 ];

@@ -1,49 +1,47 @@
 const NEWLINE = 0x0a;
 const RETURN = 0x0d;
 /** Nothing that a kernel prints in one line is longer (LOG_LINE_MAX is 1024); noise may be. */
-const MAX_LINE_BYTES = 4096;
+export const MAX_LINE_BYTES = 4096;
 
-/** Cuts a console's bytes into lines that end in `\n` alone: a serial console sends `\r\n`. */
+/**
+ * Cuts a console's bytes into lines that end in `\n` alone: a serial console sends `\r\n`. A line that is longer than
+ * {@link MAX_LINE_BYTES} is cut there. In which pieces the bytes come makes no difference.
+ */
 export class LineCutter {
-  #rest = new Uint8Array(0);
+  /** The line that has not ended: its first `#length` bytes. */
+  readonly #rest = new Uint8Array(MAX_LINE_BYTES);
+  #length = 0;
 
-  /** Complete lines, each with its `\n`. The bytes are copied. */
-  push(bytes: Uint8Array): Uint8Array[] {
-    const lines: Uint8Array[] = [];
-    let from = 0;
-    for (let at = bytes.indexOf(NEWLINE); at >= 0; at = bytes.indexOf(NEWLINE, from)) {
-      lines.push(this.#line(bytes.subarray(from, at)));
-      from = at + 1;
+  /** Complete lines, each with its `\n`, copied. Lazy: `bytes` must stay as it is until the last line is taken. */
+  *push(bytes: Uint8Array): Generator<Uint8Array> {
+    for (let from = 0; from < bytes.length; ) {
+      if (this.#length === MAX_LINE_BYTES && bytes[from] !== NEWLINE) yield this.#line();
+      const newline = bytes.indexOf(NEWLINE, from);
+      const end = newline < 0 ? bytes.length : newline;
+      const to = Math.min(end, from + MAX_LINE_BYTES - this.#length);
+      this.#rest.set(bytes.subarray(from, to), this.#length);
+      this.#length += to - from;
+      from = to;
+      if (to !== newline) continue;
+      from++;
+      yield this.#line();
     }
-    this.#keep(bytes.subarray(from), lines);
-    return lines;
   }
 
   /** The line that has not ended, if any is there. */
-  flush(): Uint8Array[] {
-    return this.#rest.length === 0 ? [] : [this.#line(new Uint8Array(0))];
+  flush(): Uint8Array | undefined {
+    return this.#length === 0 ? undefined : this.#line();
   }
 
-  #keep(tail: Uint8Array, lines: Uint8Array[]): void {
-    this.#rest = join(this.#rest, tail);
-    if (this.#rest.length >= MAX_LINE_BYTES) lines.push(this.#line(new Uint8Array(0)));
-  }
-
-  #line(end: Uint8Array): Uint8Array {
-    const whole = join(this.#rest, end);
-    this.#rest = new Uint8Array(0);
-    let length = whole.length;
-    while (length > 0 && whole[length - 1] === RETURN) length--;
-    const line = new Uint8Array(length + 1);
-    line.set(whole.subarray(0, length));
-    line[length] = NEWLINE;
+  #line(): Uint8Array {
+    let from = 0;
+    let to = this.#length;
+    while (to > from && this.#rest[to - 1] === RETURN) to--;
+    while (from < to && this.#rest[from] === RETURN) from++;
+    this.#length = 0;
+    const line = new Uint8Array(to - from + 1);
+    line.set(this.#rest.subarray(from, to));
+    line[to - from] = NEWLINE;
     return line;
   }
-}
-
-function join(a: Uint8Array, b: Uint8Array): Uint8Array<ArrayBuffer> {
-  const both = new Uint8Array(a.length + b.length);
-  both.set(a);
-  both.set(b, a.length);
-  return both;
 }

@@ -17,45 +17,66 @@ const PASSING = new Set([
   "TRANSPORT_DISCONNECTED",
   "TRANSPORT_BUSY",
   "TRANSPORT_ACCESS",
+  "TRANSPORT_FAULT",
+  "TRANSPORT_TIMEOUT",
 ]);
 
+type OpenPort = () => Promise<SerialTransport>;
+
 /**
- * Everything that comes out of a serial port, for ever. A port that vanishes is waited for: boards are power-cycled and cables pulled.
- * @param open opens it; the first time its errors are thrown
+ * Everything that comes out of a serial port, until {@link close}. A port that vanishes is waited for: boards are power-cycled
+ * and cables pulled.
  */
-export async function* followPort(
-  open: () => Promise<SerialTransport>,
-  clock: Clock,
-): AsyncGenerator<Uint8Array | PortNotice> {
-  let port = await open();
-  try {
-    for (;;) {
+export class PortConsole implements AsyncIterable<Uint8Array | PortNotice> {
+  readonly #open: OpenPort;
+  readonly #clock: Clock;
+  #port: SerialTransport;
+  #closed = false;
+
+  private constructor(open: OpenPort, clock: Clock, port: SerialTransport) {
+    this.#open = open;
+    this.#clock = clock;
+    this.#port = port;
+  }
+
+  /** @throws TransportError what opening it the first time throws */
+  static async open(open: OpenPort, clock: Clock): Promise<PortConsole> {
+    return new PortConsole(open, clock, await open());
+  }
+
+  /** What waits for bytes comes to its end. Idempotent. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    await this.#port.close();
+  }
+
+  async *[Symbol.asyncIterator](): AsyncGenerator<Uint8Array | PortNotice> {
+    while (!this.#closed) {
       try {
-        yield await port.readSome(READ_BYTES, deadlineIn(clock, READ_MS));
+        yield await this.#port.readSome(READ_BYTES, deadlineIn(this.#clock, READ_MS));
       } catch (error) {
+        if (this.#closed) return;
         if (errorCode(error) === "TRANSPORT_TIMEOUT") continue;
         if (errorCode(error) !== "TRANSPORT_DISCONNECTED") throw error;
         yield { kind: "gone" };
-        await port.close().catch(() => undefined);
-        port = await reopen(open, clock);
-        yield { kind: "back" };
+        if (await this.#reopen()) yield { kind: "back" };
       }
     }
-  } finally {
-    await port.close().catch(() => undefined);
   }
-}
 
-async function reopen(
-  open: () => Promise<SerialTransport>,
-  clock: Clock,
-): Promise<SerialTransport> {
-  for (;;) {
-    await clock.sleep(RETRY_US);
-    try {
-      return await open();
-    } catch (error) {
-      if (!PASSING.has(errorCode(error) ?? "")) throw error;
+  /** False if {@link close} came first. */
+  async #reopen(): Promise<boolean> {
+    await this.#port.close().catch(() => undefined);
+    while (!this.#closed) {
+      await this.#clock.sleep(RETRY_US);
+      try {
+        this.#port = await this.#open();
+        if (!this.#closed) return true;
+        await this.#port.close();
+      } catch (error) {
+        if (!PASSING.has(errorCode(error) ?? "")) throw error;
+      }
     }
+    return false;
   }
 }

@@ -1,4 +1,10 @@
-import type { AdapterData, AdapterPin, AdapterRate, AdapterUsbId } from "./adapter-data-types.js";
+import {
+  type AdapterData,
+  type AdapterPin,
+  type AdapterRate,
+  type AdapterUsbId,
+  MODEL_SOURCE,
+} from "./adapter-data-types.js";
 
 /** A third-party vendor id; data on each in pyftdi and libftdi. */
 const FTDI = 0x0403;
@@ -38,11 +44,8 @@ const CLOCK: AdapterData["clock"] = {
 const VOLTAGE = "3.3 V outputs, inputs tolerate 5 V (AN_135)";
 
 const RATES: readonly AdapterRate[] = [
-  {
-    kind: "computed",
-    text: "3.6 MB/s at 30 MHz, 1.8 MB/s at 15 MHz; the clock is the limit",
-    source: "one continuous read, 125 µs round trip",
-  },
+  { kind: "model", text: "3.6 MB/s at 30 MHz", source: MODEL_SOURCE },
+  { kind: "model", text: "1.8 MB/s at 15 MHz", source: MODEL_SOURCE },
 ];
 
 const NOTES: readonly string[] = [

@@ -1,4 +1,4 @@
-import type { AdapterData } from "./adapter-data-types.js";
+import { type AdapterData, MODEL_SOURCE } from "./adapter-data-types.js";
 
 export const MCP2210_DATA: AdapterData = {
   id: "mcp2210",
@@ -31,6 +31,7 @@ export const MCP2210_DATA: AdapterData = {
     "bound by the kernel's HID driver, which is right: it is used through /dev/hidraw*",
   ],
   rates: [
+    { kind: "model", text: "29 kB/s at 12 MHz", source: MODEL_SOURCE },
     {
       kind: "computed",
       text: "30 kB/s (60 bytes every 2 ms)",
@@ -84,6 +85,7 @@ export const SERPROG_DATA: AdapterData = {
     "ModemManager talks to serial ports when they appear: the udev rule keeps it away",
   ],
   rates: [
+    { kind: "model", text: "480 kB/s at 24 MHz", source: MODEL_SOURCE },
     {
       kind: "computed",
       text: "450 to 850 kB/s over USB, full duplex; 11 kB/s at 115200 baud",

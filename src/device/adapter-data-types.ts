@@ -47,6 +47,9 @@ export interface AdapterRate {
   readonly source: string;
 }
 
+/** Of figures of our models: a test measures them again. */
+export const MODEL_SOURCE = "mmcpstore tune, 64 KiB of our bench card";
+
 /** How far an adapter is proved, weakest first. */
 export const PROOF_STATES = ["model", "usb-stack", "hardware"] as const;
 export type ProofState = (typeof PROOF_STATES)[number];

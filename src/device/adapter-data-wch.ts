@@ -1,4 +1,4 @@
-import type { AdapterData } from "./adapter-data-types.js";
+import { type AdapterData, MODEL_SOURCE } from "./adapter-data-types.js";
 
 const WCH = 0x1a86;
 
@@ -55,6 +55,7 @@ export const CH341A_DATA: AdapterData = {
     "boards have no serial number: two of them are told apart by their port",
   ],
   rates: [
+    { kind: "model", text: "130 kB/s at 1.5 MHz", source: MODEL_SOURCE },
     {
       kind: "computed",
       text: "133 kB/s; the chip is the limit",
@@ -126,6 +127,8 @@ export const CH347_DATA: AdapterData = {
     "wrong data is reported at 60 and 30 MHz, clean at 15: let 'mmcpstore tune' judge (ufprog#12, EEflasher#3)",
   ],
   rates: [
+    { kind: "model", text: "2.6 MB/s at 30 MHz", source: MODEL_SOURCE },
+    { kind: "model", text: "1.5 MB/s at 15 MHz", source: MODEL_SOURCE },
     {
       kind: "computed",
       text: "2.7 MB/s at 30 MHz, 1.6 MB/s at 15 MHz",

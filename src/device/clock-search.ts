@@ -13,6 +13,8 @@ const NO_RETRY = 1;
 const RECOVER_MS = 5000;
 /** A clock that is lower, but by less than any bridge's clocks are apart. */
 const JUST_BELOW = 1 - 1e-6;
+/** A clock that a bridge has set is no whole number: asked for as it is, the next lower one might be nearer. */
+const SURELY = 1 + 1e-9;
 
 /** What reading at one clock came to. */
 export interface ClockTrial {
@@ -75,25 +77,25 @@ class SearchRun {
     let badHz = Number.POSITIVE_INFINITY;
     let nextHz = await this.#clockAtMost(this.#search.maxHz);
     while (nextHz > goodHz) {
-      if (await this.#works(nextHz)) goodHz = nextHz;
+      const { frequencyHz, error } = await this.#try(nextHz);
+      if (error === undefined && frequencyHz > goodHz) goodHz = frequencyHz;
       else badHz = nextHz;
       nextHz = await this.#between(goodHz, badHz);
     }
-    if (!this.#isTried(goodHz) && !(await this.#works(goodHz))) throw this.#nothingWorks();
-    await this.#clockAtMost(goodHz);
-    return { best: this.#bestAt(goodHz), trials: this.#trials };
+    const best = this.#trials.find(({ frequencyHz }) => frequencyHz === goodHz);
+    return this.#leaveAt(best ?? (await this.#try(goodHz)));
   }
 
   /** To the clock that the card was found at. */
   async goSafe(): Promise<void> {
     const { line } = this.#search.session;
     try {
-      await line.setFrequency(this.#safeHz);
+      await this.#set(this.#safeHz);
     } catch (error) {
       if (!(error instanceof BridgeError)) throw error;
       // A bridge out of step takes nothing before it was brought back.
       await line.bus.recover(this.#soon);
-      await line.setFrequency(this.#safeHz);
+      await this.#set(this.#safeHz);
     }
   }
 
@@ -113,16 +115,26 @@ class SearchRun {
     return line.frequencyHz;
   }
 
-  async #works(hz: number): Promise<boolean> {
+  #set(hz: number): Promise<number> {
+    return this.#clockAtMost(hz * SURELY);
+  }
+
+  /** After a failure the card is brought back where it is known to answer. */
+  async #try(hz: number): Promise<ClockTrial> {
     const { session, onTrial } = this.#search;
-    await session.line.setFrequency(hz);
-    const trial = await this.#read(session.line.frequencyHz);
+    const trial = await this.#read(await this.#set(hz));
     this.#trials.push(trial);
     onTrial?.(trial);
-    if (trial.error === undefined) return true;
+    if (trial.error === undefined) return trial;
     await this.goSafe();
     await session.ensureReady(this.#soon);
-    return false;
+    return trial;
+  }
+
+  async #leaveAt({ frequencyHz, bytesPerSecond, ...best }: ClockTrial): Promise<FoundClock> {
+    if (bytesPerSecond === undefined) throw this.#nothingWorks();
+    await this.#set(frequencyHz);
+    return { best: { ...best, frequencyHz, bytesPerSecond }, trials: this.#trials };
   }
 
   async #read(frequencyHz: number): Promise<ClockTrial> {
@@ -162,15 +174,6 @@ class SearchRun {
 
   get #soon(): Deadline {
     return deadlineIn(this.#search.session.line.clock, RECOVER_MS);
-  }
-
-  #isTried(hz: number): boolean {
-    return this.#trials.some(({ frequencyHz }) => frequencyHz === hz);
-  }
-
-  #bestAt(hz: number): FoundClock["best"] {
-    const trial = this.#trials.find(({ frequencyHz }) => frequencyHz === hz);
-    return { frequencyHz: hz, bytes: this.#search.bytes, bytesPerSecond: 0, ...trial };
   }
 
   #nothingWorks(): CardError {

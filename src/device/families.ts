@@ -41,6 +41,10 @@ const OPENERS: Readonly<Partial<Record<BridgeFamily, (parts: Parts) => Promise<A
     const { fastIdentification = false } = settings;
     return openCh341({ transport: usbOf(link), clock, log, options: { fastIdentification } });
   },
+  ch347: async ({ link, clock, log }) => {
+    const { openCh347 } = await import("../bridge/ch347/driver.js");
+    return openCh347({ transport: usbOf(link), clock, log });
+  },
   mcp2210: async ({ link, clock, log }) => {
     const { openMcp2210 } = await import("../bridge/mcp2210/driver.js");
     return openMcp2210({ transport: hidOf(link), clock, log });

@@ -1,6 +1,8 @@
+import type { Ch347Model } from "../sim/ch347/model.js";
 import {
   type ExportedDevice,
   exportCh341,
+  exportCh347,
   exportFtdi,
   exportMcp2210,
   exportSerprog,
@@ -101,11 +103,22 @@ function exportAdapter(adapter: SimModel, clock: RealClock): ExportedDevice {
       return exportFtdi(adapter.model);
     case "ch341":
       return exportCh341(adapter.model);
+    case "ch347":
+      return exportCh347Of(adapter.model);
     case "mcp2210":
       return exportMcp2210(adapter.model, clock);
     case "serprog":
       return exportSerprog(adapter.model, clock);
   }
+}
+
+/** @throws UsageError in a mode without SPI: there are no descriptors of it to show */
+function exportCh347Of(model: Ch347Model): ExportedDevice {
+  const { part, device } = model;
+  if (part === "ch347t" || part === "ch347f") return exportCh347(model, part, device.serialNumber);
+  throw new UsageError("only a CH347T in mode 1 and a CH347F can be exported over USB/IP", {
+    hint: "give bridge=ch347t or bridge=ch347f",
+  });
 }
 
 function describe({ device, exported }: Exported, busid: string): UsbipSimDevice {

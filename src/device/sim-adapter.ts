@@ -1,4 +1,5 @@
 import { type Ch341Model, createCh341Model } from "../sim/ch341/model.js";
+import { type Ch347Model, createCh347Model } from "../sim/ch347/model.js";
 import { createFtdiModel, type FtdiModel } from "../sim/ftdi/model.js";
 import { createMcp2210Model, type Mcp2210Model } from "../sim/mcp2210/model.js";
 import { createSerprogModel, type SerprogModel } from "../sim/serprog/model.js";
@@ -12,6 +13,7 @@ import type { SimOptions } from "./sim-options.js";
 export type SimModel =
   | { readonly family: "ftdi"; readonly model: FtdiModel }
   | { readonly family: "ch341"; readonly model: Ch341Model }
+  | { readonly family: "ch347"; readonly model: Ch347Model }
   | { readonly family: "mcp2210"; readonly model: Mcp2210Model }
   | { readonly family: "serprog"; readonly model: SerprogModel };
 
@@ -36,6 +38,10 @@ export function createSimModel(sim: SimOptions, parts: SimAdapterParts): SimMode
   switch (sim.chip) {
     case "ch341a":
       return { family: "ch341", model: createCh341Model(common) };
+    case "ch347": {
+      const { part, packetSize } = sim;
+      return { family: "ch347", model: createCh347Model({ ...common, part, packetSize }) };
+    }
     case "mcp2210":
       return { family: "mcp2210", model: createMcp2210Model(common) };
     case "serprog": {
@@ -67,6 +73,8 @@ export function linkOf(adapter: SimModel): AdapterLink {
     case "ftdi":
     case "ch341":
       return { kind: "usb", transport: adapter.model.transport(0) };
+    case "ch347":
+      return { kind: "usb", transport: adapter.model.transport() };
     case "mcp2210":
       return { kind: "hid", transport: adapter.model.transport() };
     case "serprog":

@@ -6,18 +6,29 @@ import {
   type Latency,
   QUIRKS,
 } from "../sim/card/options.js";
+import { CH347_PARTS, type Ch347Part } from "../sim/ch347/options.js";
 import { BOARDS as SERPROG_BOARDS, type SerprogBoardName } from "../sim/serprog/options.js";
 import { UsageError } from "../util/errors.js";
 import { parseSize } from "../util/size.js";
 import type { SimOptionTexts } from "./spec.js";
 
 /** Adapters that there is a model of. */
-export const SIM_CHIPS = ["ft232h", "ft2232h", "ft4232h", "ch341a", "mcp2210", "serprog"] as const;
+export const SIM_CHIPS = [
+  "ft232h",
+  "ft2232h",
+  "ft4232h",
+  "ch341a",
+  "ch347",
+  "mcp2210",
+  "serprog",
+] as const;
 export type SimChip = (typeof SIM_CHIPS)[number];
 
 /** What stands behind `?` in `sim:card.img?...`, parsed. */
 export interface SimOptions {
   readonly chip: SimChip;
+  /** Of a CH347: which part, in which mode. */
+  readonly part: Ch347Part;
   /** Of a serprog programmer. */
   readonly board: SerprogBoardName | undefined;
   /** CH341A: identification at the chip's own clock. */
@@ -44,6 +55,7 @@ export interface SimOptions {
 
 interface Draft {
   chip: SimChip;
+  part: Ch347Part;
   board: SerprogBoardName | undefined;
   fastIdentification: boolean;
   createBytes: number | undefined;
@@ -63,7 +75,9 @@ type Parse = (draft: Draft, name: string, text: string) => void;
 /** Each option of a `sim:` string: one that is not here is a usage error. */
 const OPTIONS: Readonly<Record<string, Parse>> = {
   bridge: (draft, name, text) => {
-    draft.chip = oneOf(name, text, SIM_CHIPS);
+    const part = CH347_PARTS.find((one) => one === text);
+    draft.part = part ?? draft.part;
+    draft.chip = part === undefined ? oneOf(name, text, SIM_CHIPS) : "ch347";
   },
   board: (draft, name, text) => {
     draft.board = oneOf(name, text, Object.keys(SERPROG_BOARDS) as SerprogBoardName[]);
@@ -163,6 +177,7 @@ const OPTIONS: Readonly<Record<string, Parse>> = {
 export function parseSimOptions(texts: SimOptionTexts): SimOptions {
   const draft: Draft = {
     chip: "ft232h",
+    part: "ch347t",
     board: undefined,
     fastIdentification: false,
     createBytes: undefined,

@@ -12,6 +12,8 @@ export const UDEV_RULES_DIR = "/etc/udev/rules.d";
 export const UDEV_RULES_FILE = "70-mmcpstore.rules";
 /** Debian's group for people who plug in devices; where there is none, udev says so once and goes on. */
 export const DEFAULT_UDEV_GROUP = "plugdev";
+/** Debian's group for serial ports. */
+const TTY_GROUP = "dialout";
 /** What makes udev use a new file: rules on reload, nodes that exist already on trigger. */
 export const UDEV_RELOAD = "udevadm control --reload && udevadm trigger";
 
@@ -52,7 +54,8 @@ export function udevRulesFor(id: AdapterUsbId, adapter: AdapterData, group: stri
       // ModemManager looks at the USB device for the one, and at the port for the other.
       return [
         `${usbDevice(id)}, ENV{ID_MM_DEVICE_IGNORE}="1"`,
-        `SUBSYSTEM=="tty", ${parents(id)}, ${access}, ENV{ID_MM_PORT_IGNORE}="1"`,
+        // Other boards have these ids too: who uses them through the group of serial ports keeps that.
+        `SUBSYSTEM=="tty", ${parents(id)}, MODE="0660", GROUP="${TTY_GROUP}", TAG+="uaccess", ENV{ID_MM_PORT_IGNORE}="1"`,
       ];
   }
 }

@@ -10,6 +10,7 @@ afterAll(() => folder.remove());
 const gpt = folder.kernelImage("card-gpt");
 const raw = folder.kernelImage("one-raw");
 const smp = folder.kernelImage("all-smp2");
+const blank = folder.write("card.img", new Uint8Array(16 << 20));
 
 const TRANSCRIPTS: readonly (readonly [string, readonly string[]])[] = [
   ["help", ["--help"]],
@@ -25,6 +26,15 @@ const TRANSCRIPTS: readonly (readonly [string, readonly string[]])[] = [
     "pstore-write-dry-run",
     ["-d", `image:${raw}`, "pstore", "write", "-", "--dry-run", "--time", "2026-01-02T03:04:05Z"],
   ],
+  ["help-tune", ["tune", "--help"]],
+  ["doctor", ["-d", `sim:${blank}`, "doctor"]],
+  ["doctor-no-pull-up", ["-d", `sim:${blank}?miso=unpulled&clean=8M`, "doctor"]],
+  ["doctor-no-card", ["-d", `sim:${blank}?quirk=absent`, "doctor"]],
+  ["tune", ["-d", `sim:${blank}?clean=8M`, "tune", "--size", "64K"]],
+  ["wiring", ["wiring"]],
+  ["wiring-tigard", ["wiring", "tigard"]],
+  ["wiring-ch341a", ["wiring", "ch341a"]],
+  ["udev-print", ["udev", "print", "--group", "bench"]],
   [
     "error-no-table",
     ["-d", `image:${folder.write("blank.img", new Uint8Array(65536))}`, "pstore", "list"],

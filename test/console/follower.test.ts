@@ -1,7 +1,7 @@
 import { describe, expect, test } from "@jest/globals";
 import fc from "fast-check";
 import { type ConsoleEvent, ConsoleFollower } from "../../src/console/follower.js";
-import { START_PATTERNS, textOf } from "../../src/console/patterns.js";
+import { LineCutter, MAX_LINE_BYTES } from "../../src/console/line-cutter.js";
 
 const OOPS_X86 = `[    4.101010] BUG: kernel NULL pointer dereference, address: 0000000000000000
 [    4.101200] #PF: supervisor write access in kernel mode
@@ -16,7 +16,23 @@ const PANIC = `[    9.000001] Kernel panic - not syncing: sysrq triggered crash
 [    9.000003] ---[ end Kernel panic - not syncing: sysrq triggered crash ]---
 `;
 const crlf = (text: string): Uint8Array => Buffer.from(text.replaceAll("\n", "\r\n"));
-const follower = (maxBytes = 1 << 20): ConsoleFollower => new ConsoleFollower({ maxBytes });
+/** Takes all events at once. */
+class Follower {
+  readonly inner: ConsoleFollower;
+
+  constructor(maxBytes: number) {
+    this.inner = new ConsoleFollower({ maxBytes });
+  }
+
+  push(bytes: Uint8Array): ConsoleEvent[] {
+    return [...this.inner.push(bytes)];
+  }
+
+  quiet(): ConsoleEvent[] {
+    return [...this.inner.quiet()];
+  }
+}
+const follower = (maxBytes = 1 << 20): Follower => new Follower(maxBytes);
 const kinds = (events: readonly ConsoleEvent[]): string[] => events.map(({ kind }) => kind);
 const textIn = (events: readonly ConsoleEvent[]): string[] =>
   events.flatMap((event) => (event.kind === "report" ? [Buffer.from(event.text).toString()] : []));
@@ -51,7 +67,7 @@ describe("a console as a port gives it", () => {
     expect(kinds(one.push(crlf("[    1.000000] kernel BUG at mm/slub.c:381!\n[    1.1")))).toEqual([
       "start",
     ]);
-    expect(one.inReport).toBe(true);
+    expect(one.inner.openReport).toBe(1);
     const events = one.quiet();
     expect(events[0]).toMatchObject({ kind: "report", ended: "quiet" });
     expect(textIn(events)[0]).toBe("[    1.000000] kernel BUG at mm/slub.c:381!\n[    1.1\n");
@@ -75,41 +91,130 @@ describe("a console as a port gives it", () => {
     expect(textIn(events)[0]?.startsWith(line)).toBe(true);
   });
 
-  test.each([
-    "watchdog: BUG: soft lockup - CPU#1 stuck for 22s! [kworker/1:2:99]",
-    "NMI watchdog: Watchdog detected hard LOCKUP on cpu 0",
-    "Unable to handle kernel NULL pointer dereference at virtual address 0000000000000000",
-    "Internal error: Oops: 0000000096000044 [#1] PREEMPT SMP",
-    "general protection fault, probably for non-canonical address 0xdead: 0000 [#1] SMP",
-    "rcu: INFO: rcu_preempt self-detected stall on CPU",
-    "INFO: task init:1 blocked for more than 120 seconds.",
-    "BUG: unable to handle page fault for address: ffffc90000000000",
-    "Kernel panic - not syncing: Attempted to kill init! exitcode=0x00000009",
-  ])("%s", (line) => {
-    expect(kinds(follower().push(crlf(`[   12.345678] ${line}\n`)))).toEqual(["start"]);
-  });
-
-  test.each([
-    "Oops, I did it again",
-    "random: crng init done",
-    "EXT4-fs error: panic mode",
-    "WARNING: CPU: 0 PID: 1 at x.c:1",
-  ])("no report: %s", (line) => {
-    expect(follower().push(crlf(`[   12.345678] ${line}\n`))).toEqual([]);
-  });
-
-  test("every pattern names where the kernel prints it", () => {
-    for (const { source } of START_PATTERNS) expect(source).toMatch(/\.[ch]/);
-    expect(textOf("<6>[    0.000000] x")).toBe("x");
-  });
-
   test("the log is bounded: the newest lines stay", () => {
     const one = follower(2000);
     for (let at = 0; at < 5000; at++) one.push(Buffer.from(`[${at}] line\n`));
     const [text = ""] = textIn(one.push(Buffer.from(PANIC)));
     expect(text.length).toBeLessThanOrEqual(2000);
     expect(text).toContain("[4999] line\n");
-    expect(one.lines).toBe(5003);
+    expect(one.inner.lines).toBe(5003);
+  });
+
+  test("a report that is longer than what is kept is written before its first line goes", () => {
+    const one = follower(2000);
+    one.push(Buffer.from("[    0.500000] before\n".repeat(50)));
+    const long = Array.from({ length: 60 }, (_, at) => `[    1.1] part ${at} of the stack\n`);
+    const events = one.push(Buffer.from(`[    1.000000] kernel BUG at a.c:1!\n${long.join("")}`));
+    expect(kinds(events)).toEqual(["start", "report"]);
+    expect(events[1]).toMatchObject({ ended: "full" });
+    const [text = ""] = textIn(events);
+    expect(text.length).toBeLessThanOrEqual(2000);
+    expect(text).toContain("kernel BUG at a.c:1!\n[    1.1] part 0 of the stack\n");
+    expect(one.quiet()).toEqual([]);
+  });
+
+  test("one that is overdue is taken as it is; the line that is coming is not cut", () => {
+    const one = follower();
+    one.push(Buffer.from("[    1.000000] kernel BUG at a.c:1!\n[    1.1"));
+    const events = [...one.inner.overdue()];
+    expect(events).toMatchObject([{ kind: "report", ended: "overdue" }]);
+    expect(textIn(events)).toEqual(["[    1.000000] kernel BUG at a.c:1!\n"]);
+    one.push(Buffer.from("00000] rest\n"));
+    expect(textIn(one.push(Buffer.from(PANIC)))[0]).toContain("\n[    1.100000] rest\n");
+  });
+
+  test("events are made as they are asked for: a storm of reports is not held at once", () => {
+    const one = follower(4096).inner;
+    const storm = Buffer.from(
+      "kernel BUG at a.c:1!\n---[ end trace 0123456789abcdef ]---\n".repeat(3),
+    );
+    const events = one.push(storm);
+    expect([events.next().value?.kind, one.lines]).toEqual(["start", 1]);
+    expect([events.next().value?.kind, one.lines]).toEqual(["report", 2]);
+    expect([...events]).toHaveLength(4);
+  });
+});
+
+/** All that a console says, in pieces of its own choice. */
+function tell(pieces: Iterable<Uint8Array>, maxBytes: number): unknown {
+  const one = new ConsoleFollower({ maxBytes });
+  const events: ConsoleEvent[] = [];
+  for (const piece of pieces) events.push(...one.push(piece));
+  events.push(...one.end());
+  const plain = events.map((event) =>
+    event.kind === "report" ? { ...event, text: Buffer.from(event.text).toString("hex") } : event,
+  );
+  return { plain, lines: one.lines, held: one.heldBytes };
+}
+
+function* cut(bytes: Uint8Array, sizes: readonly number[]): Generator<Uint8Array> {
+  for (let at = 0, turn = 0; at < bytes.length; turn++) {
+    const size = sizes[turn % sizes.length] ?? 1;
+    yield bytes.subarray(at, at + size);
+    at += size;
+  }
+}
+
+/** Bytes as consoles have them: reports, noise, lines that never end. */
+const piece = fc.oneof(
+  fc
+    .constantFrom(
+      OOPS_X86,
+      PANIC,
+      "\r\n",
+      "\n\r",
+      "\r",
+      "\n",
+      "[    0.000000] Linux version 6.1 (x)\n",
+    )
+    .map((text) => new Uint8Array(Buffer.from(text))),
+  fc.uint8Array({ maxLength: 200 }),
+  fc.integer({ min: 1, max: 9000 }).map((length) => new Uint8Array(length).fill(0x61)),
+);
+const noise = fc
+  .array(piece, { maxLength: 12 })
+  .map((pieces) => new Uint8Array(Buffer.concat(pieces)));
+const cuts = fc.array(fc.integer({ min: 1, max: 5000 }), { minLength: 1, maxLength: 8 });
+
+describe("whatever comes", () => {
+  test("in whatever pieces it comes, the events are the same", () => {
+    fc.assert(
+      fc.property(noise, cuts, fc.constantFrom(300, 5000, 1 << 20), (bytes, sizes, maxBytes) => {
+        expect(tell(cut(bytes, sizes), maxBytes)).toEqual(tell([bytes], maxBytes));
+      }),
+      { numRuns: 150 },
+    );
+  });
+
+  test("byte for byte too", () => {
+    const bytes = crlf(`noise${OOPS_X86}\n${"x".repeat(9000)}\n${PANIC}`);
+    expect(tell(cut(bytes, [1]), 1 << 20)).toEqual(tell([bytes], 1 << 20));
+  });
+
+  test("no bytes break it, and no more than so many are held", () => {
+    fc.assert(
+      fc.property(noise, fc.integer({ min: 1, max: 6000 }), (bytes, maxBytes) => {
+        const one = new ConsoleFollower({ maxBytes });
+        for (const event of [...one.push(bytes), ...one.end()])
+          if (event.kind === "report") expect(event.text.length).toBeLessThanOrEqual(maxBytes);
+        expect(one.heldBytes).toBeLessThanOrEqual(maxBytes);
+        expect(one.openReport).toBeUndefined();
+      }),
+      { numRuns: 300 },
+    );
+  });
+
+  test("a report holds the end of the console up to its last line, and nothing else", () => {
+    fc.assert(
+      fc.property(noise, (bytes) => {
+        const log = Buffer.concat([...new LineCutter().push(bytes)]).toString("latin1");
+        const one = new ConsoleFollower({ maxBytes: 1 << 20 });
+        for (const event of one.push(bytes))
+          if (event.kind === "report")
+            expect(log).toContain(Buffer.from(event.text).toString("latin1"));
+      }),
+      { numRuns: 100 },
+    );
   });
 
   test("10 000 lines in are 10 000 lines parsed, however they are cut", () => {
@@ -120,12 +225,23 @@ describe("a console as a port gives it", () => {
       ).join(""),
     );
     fc.assert(
-      fc.property(fc.integer({ min: 1, max: 70_000 }), (piece) => {
+      fc.property(fc.integer({ min: 1, max: 70_000 }), (size) => {
         const one = follower();
-        for (let at = 0; at < bytes.length; at += piece) one.push(bytes.subarray(at, at + piece));
-        expect(one.lines).toBe(10_000);
+        for (const part of cut(bytes, [size])) one.push(part);
+        expect(one.inner.lines).toBe(10_000);
       }),
       { numRuns: 10 },
     );
+  });
+
+  test("a line is cut at 4096 bytes; one of just so many is whole", () => {
+    const lengths = (bytes: number, end = "\n"): number[] =>
+      [...new LineCutter().push(Buffer.from(`${"x".repeat(bytes)}${end}`))].map(
+        ({ length }) => length - 1,
+      );
+    expect(lengths(MAX_LINE_BYTES)).toEqual([4096]);
+    expect(lengths(MAX_LINE_BYTES + 1)).toEqual([4096, 1]);
+    expect(lengths(MAX_LINE_BYTES, "")).toEqual([]);
+    expect(lengths(10_000)).toEqual([4096, 4096, 1808]);
   });
 });

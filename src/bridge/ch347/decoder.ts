@@ -74,8 +74,8 @@ export function decodeTransfer(transfer: Uint8Array): Ch347Event[] {
     const command = transfer[offset] as number;
     if (!COMMANDS.has(command)) return [...events, { kind: "unknown", offset, value: command }];
     const from = offset + HEAD_BYTES;
-    const to = from < transfer.length ? from + viewOf(transfer).getUint16(offset + 1, true) : from;
-    if (to > transfer.length || from > transfer.length)
+    const to = from + (from > transfer.length ? 0 : viewOf(transfer).getUint16(offset + 1, true));
+    if (to > transfer.length)
       return [...events, { kind: "malformed", offset, command, why: "truncated" }];
     events.push(decodeCommand(command, offset, transfer.slice(from, to)));
     offset = to;

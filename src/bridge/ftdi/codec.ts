@@ -71,12 +71,15 @@ export interface ClockSetting {
   readonly frequencyHz: number;
 }
 
+/** A clock that the chip has is no whole number of Hz: asked for again, it must be the same one. */
+const ROUNDING = 1e-9;
+
 /**
  * The divisor for `frequencyHz`, rounding the clock down.
  * @throws UsageError below 458 Hz or if it is no number
  */
 export function clockSetting(frequencyHz: number): ClockSetting {
-  const divisor = Math.max(0, Math.ceil(BASE_HZ / (2 * frequencyHz)) - 1);
+  const divisor = Math.max(0, Math.ceil(BASE_HZ / (2 * frequencyHz) - ROUNDING) - 1);
   if (frequencyHz > 0 && divisor <= MAX_DIVISOR) {
     return { divisor, frequencyHz: BASE_HZ / (2 * (1 + divisor)) };
   }

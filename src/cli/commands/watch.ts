@@ -1,12 +1,11 @@
-import { createReadStream } from "node:fs";
-import { stat } from "node:fs/promises";
 import { type ConsoleEvent, ConsoleFollower } from "../../console/follower.js";
-import { followPort, type PortNotice } from "../../console/serial-source.js";
+import type { PortNotice } from "../../console/serial-source.js";
 import { watchConsole } from "../../console/watch.js";
-import { deadlineIn, type PanicReport, RealClock } from "../../index.js";
-import { errorCode, UsageError } from "../../util/errors.js";
-import { type Context, note, type RunVerb, type VerbFlags } from "../context.js";
-import { EXIT, type ExitCode } from "../exit-codes.js";
+import { type ArmedRecords, deadlineIn, type PanicReport, RealClock } from "../../index.js";
+import { isMmcpstoreError, toError } from "../../util/errors.js";
+import { consoleName, type OpenedConsole, openConsole, parseConsole } from "../console-source.js";
+import { type Context, note, type RunVerb } from "../context.js";
+import { EXIT, EXIT_OF_ERROR, type ExitCode } from "../exit-codes.js";
 import { parseDuration } from "../options.js";
 import {
   describePanic,
@@ -18,109 +17,85 @@ import {
 import { type OpenedStore, withStore } from "../pstore-session.js";
 
 const QUIET_MS = 3000;
-const BAUD = 115_200;
-/** The log of a kernel (CONFIG_LOG_BUF_SHIFT is at most 25), more than any zone can hold even deflated. */
-const MAX_LOG_BYTES = 32 * 1024 * 1024;
+/** A console that chatters on does not keep a report from being written: so many quiet periods after its start it is. */
+const LONGEST_PERIODS = 20;
+/** No kernel inflates more than 2.3 zones of text (`inflateLimit`): what is older cannot get into a record. */
+const KEPT_ZONES = 4;
 /** enum kmsg_dump_reason */
 const REASON = { panic: 1, oops: 2 } as const;
 
+type Report = Extract<ConsoleEvent, { kind: "report" }>;
+
 /** `watch --console PORT[@BAUD]|-|FILE`: writes a record for every oops and panic that a board's console shows. */
 export const run: RunVerb = async (context, _operands, flags) => {
-  const console = consoleOf(flags);
+  const spec = await parseConsole(flags);
   const quietMs = typeof flags["idle"] === "string" ? parseDuration(flags["idle"]) : QUIET_MS;
-  return withStore(
-    context,
-    "write",
-    flags,
-    async (opened) => {
-      const watch = new Watch(context, opened, flags["once"] === true);
-      const source = await openConsole(context, console);
-      await opened.store.arm(opened.device.clock).then((armed) => watch.ready(armed.zones));
-      return watch.run(source, console, quietMs);
-    },
-    { ownSignals: true },
-  );
+  const use = async (opened: OpenedStore): Promise<ExitCode> => {
+    const console = await openConsole(context, spec);
+    try {
+      const armed = await opened.store.arm(opened.device.clock);
+      const watch = new Watch(context, opened, armed, flags["once"] === true);
+      return await watch.run(console, consoleName(spec), quietMs);
+    } finally {
+      await console.close();
+    }
+  };
+  return withStore(context, "write", flags, use, { ownSignals: true });
 };
-
-function consoleOf(flags: VerbFlags): string {
-  const given = flags["console"];
-  if (typeof given === "string" && given !== "") return given;
-  throw new UsageError("--console is missing", {
-    hint: "give --console /dev/ttyUSB0@115200, a file, or - for stdin",
-  });
-}
-
-type Source = AsyncIterable<Uint8Array | PortNotice>;
-
-async function openConsole(context: Context, console: string): Promise<Source> {
-  if (console === "-") return context.io.stdin;
-  const [, path = "", baud] = /^(.*?)(?:@(\d+))?$/.exec(console) ?? [];
-  const info = await stat(path).catch((cause: unknown) => {
-    if (errorCode(cause) === "ENOENT") return undefined;
-    throw cause;
-  });
-  if (info?.isFile() === true && baud === undefined) return createReadStream(path);
-  if (info?.isDirectory() === true)
-    throw new UsageError(`${path} is a directory`, { hint: "name a serial port, a file, or -" });
-  const { openConsolePort } = await import("../../device/console-port.js");
-  const clock = new RealClock();
-  return followPort(
-    () => openConsolePort({ path, baudRate: baud === undefined ? BAUD : Number(baud), clock }),
-    clock,
-  );
-}
 
 /** One run of the verb. */
 class Watch {
   readonly #context: Context;
   readonly #opened: OpenedStore;
+  readonly #armed: ArmedRecords;
   readonly #once: boolean;
   #records = 0;
   #worst: ExitCode = EXIT.ok;
   #ended: "SIGINT" | "SIGTERM" | undefined;
 
-  constructor(context: Context, opened: OpenedStore, once: boolean) {
+  constructor(context: Context, opened: OpenedStore, armed: ArmedRecords, once: boolean) {
     this.#context = context;
     this.#opened = opened;
+    this.#armed = armed;
     this.#once = once;
   }
 
-  ready(zones: readonly number[]): void {
-    const { description } = this.#opened.part.part;
+  async run(console: OpenedConsole, name: string, quietMs: number): Promise<ExitCode> {
+    const { geometry, part } = this.#opened;
+    const zone = this.#armed.zones[0] ?? "-";
     note(
       this.#context,
-      `watching; the next record goes to zone ${zones[0] ?? "-"} of ${description}`,
+      `watching; the next record goes to zone ${zone} of ${part.part.description}`,
     );
+    const follower = new ConsoleFollower({ maxBytes: KEPT_ZONES * geometry.kmsgSize });
+    const longestMs = quietMs * LONGEST_PERIODS;
+    const clock = new RealClock();
+    await this.#follow(watchConsole(console.pieces, follower, { clock, quietMs, longestMs }));
+    return this.#finish(name, follower.lines);
   }
 
-  async run(source: Source, console: string, quietMs: number): Promise<ExitCode> {
-    const follower = new ConsoleFollower({ maxBytes: MAX_LOG_BYTES });
-    const clock = new RealClock();
-    const events = watchConsole(source, follower, { clock, quietMs });
-    let stop: () => void = () => undefined;
-    const stopped = new Promise<{ readonly done: true; readonly value: undefined }>((resolve) => {
-      stop = () => resolve({ done: true, value: undefined });
-    });
-    const off = this.#context.io.onSignal((signal) => {
-      this.#ended = signal;
-      stop();
+  /** Up to the end of the console, a signal, or the first record with `--once`. */
+  async #follow(events: AsyncGenerator<ConsoleEvent | PortNotice>): Promise<void> {
+    let off: () => void = () => undefined;
+    const stopped = new Promise<undefined>((resolve) => {
+      off = this.#context.io.onSignal((signal) => {
+        this.#ended = signal;
+        resolve(undefined);
+      });
     });
     try {
       for (;;) {
         const next = events.next();
         next.catch(() => undefined);
-        const { done, value } = await this.#opened.device.clock.outside(
-          Promise.race([next, stopped]),
-        );
-        if (done === true || value === undefined) break;
-        if (await this.#take(value)) break;
+        const event = await this.#opened.device.clock.outside(Promise.race([next, stopped]));
+        if (event === undefined || event.done === true) break;
+        if (await this.#take(event.value)) break;
       }
     } finally {
       off();
       // A source that waits for its next byte returns only then: nobody waits for it.
       void events.return(undefined).catch(() => undefined);
     }
-    return this.#finish(console, follower.lines);
   }
 
   /** True if there is nothing more to do. */
@@ -130,33 +105,64 @@ class Watch {
       return false;
     }
     const report = await this.#fire(event);
+    if (report !== undefined) await this.#tellRecord(event, report);
+    return this.#once;
+  }
+
+  async #tellRecord(event: Report, report: PanicReport): Promise<void> {
     const exit = exitOfVerdict(report.verdict.outcome);
     if (report.name !== undefined) this.#records++;
     if (exit !== EXIT.ok) this.#worst = exit;
     const { report: kind, line, ended } = event;
     await this.#tell({ event: "record", report: kind, line, ended, ...panicJson(report) }, report);
     notePanic(this.#context, report);
-    return this.#once;
   }
 
-  async #fire(event: Extract<ConsoleEvent, { kind: "report" }>): Promise<PanicReport> {
-    const { store, device } = this.#opened;
-    const { settings } = this.#context;
-    const armed = await store.arm(device.clock);
-    const record = armed.prepare(event.text, { reason: REASON[event.report] });
-    return armed.fire(record, deadlineIn(device.clock, settings.timeoutMs ?? PANIC_DEADLINE_MS));
+  /** With what was chosen while all was well; then the next choice is made. Undefined if the log does not fit in a record. */
+  async #fire(event: Report): Promise<PanicReport | undefined> {
+    const { clock } = this.#opened.device;
+    const deadlineMs = this.#context.settings.timeoutMs ?? PANIC_DEADLINE_MS;
+    if (this.#armed.zones.length === 0) await this.#rearm();
+    try {
+      const record = this.#armed.prepare(event.text, { reason: REASON[event.report] });
+      const report = await this.#armed.fire(record, deadlineIn(clock, deadlineMs));
+      await this.#rearm();
+      return report;
+    } catch (error) {
+      if (!isMmcpstoreError(error)) throw error;
+      this.#worst = EXIT_OF_ERROR[error.code];
+      note(this.#context, `error: no record written: ${error.message}`);
+      return undefined;
+    }
+  }
+
+  /** What cannot be read now may be readable when it is needed, and a second zone is chosen already. */
+  async #rearm(): Promise<void> {
+    try {
+      await this.#opened.store.rearm(
+        deadlineIn(
+          this.#opened.device.clock,
+          this.#context.settings.timeoutMs ?? PANIC_DEADLINE_MS,
+        ),
+      );
+    } catch (error) {
+      note(
+        this.#context,
+        `warning: no zone could be chosen for the next record: ${toError(error).message}`,
+      );
+    }
   }
 
   async #tell(event: Readonly<Record<string, unknown>>, report?: PanicReport): Promise<void> {
     const { io, settings } = this.#context;
-    const time = new Date().toISOString();
+    const time = new Date(new RealClock().wallTime()).toISOString();
     if (settings.json) {
       const line = { schema: "mmcpstore/watch/1", time, ...event };
       await io.writeOut(`${JSON.stringify(line)}\n`);
       return;
     }
     const what = report === undefined ? String(event["line"] ?? "") : describePanic(report);
-    await io.writeOut(`${time} ${String(event["event"])}: ${what}\n`);
+    await io.writeOut(`${`${time} ${String(event["event"])}: ${printable(what)}`.trimEnd()}\n`);
   }
 
   async #finish(console: string, lines: number): Promise<ExitCode> {
@@ -167,4 +173,9 @@ class Watch {
     if (this.#worst !== EXIT.ok) return this.#worst;
     return this.#once && records === 0 ? EXIT.notFound : EXIT.ok;
   }
+}
+
+/** A board's bytes must not move the cursor of the user's terminal. */
+function printable(text: string): string {
+  return text.replaceAll(/\p{Cc}/gu, "\ufffd");
 }

@@ -44,7 +44,7 @@ function wiringText(wiring: Wiring): string {
     "",
     formatTable(wires.map(row), WIRES_HEADER).trimEnd(),
     ...wires.flatMap(({ signal, optional }) =>
-      optional === undefined ? [] : [`(${signal}: ${optional})`],
+      optional === undefined ? [] : [`${signal}: ${optional}`],
     ),
     "",
     `levels: ${voltage}`,
@@ -56,6 +56,6 @@ function wiringText(wiring: Wiring): string {
   return `${lines.join("\n")}\n`;
 }
 
-function row({ signal, optional, chipPin, label, sd, microSd }: Wire): string[] {
-  return [optional === undefined ? signal : `(${signal})`, chipPin, label, sd, microSd];
+function row({ signal, chipPin, label, sd, microSd }: Wire): string[] {
+  return [signal, chipPin, label, sd, microSd];
 }

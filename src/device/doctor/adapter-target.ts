@@ -1,9 +1,10 @@
+import { CardError } from "../../spi/errors.js";
 import { type Clock, RealClock } from "../../util/clock.js";
-import { assert } from "../../util/errors.js";
+import { assert, isMmcpstoreError, type MmcpstoreError } from "../../util/errors.js";
 import { acquireLock, type Lock } from "../../util/lock.js";
 import type { Log } from "../../util/log.js";
 import { requireVoltage } from "../adapters.js";
-import { runtimeFile } from "../journal.js";
+import { describeLeftBehind, IntentJournal, type LeftBehind, runtimeFile } from "../journal.js";
 import type { AdapterLink } from "../link.js";
 import { familyOf, findAdapter, settingsOfFound, waysOf } from "../search.js";
 import type { AdapterSpec } from "../spec.js";
@@ -48,10 +49,18 @@ export class AdapterTarget implements BenchTarget {
   }
 
   async load(): Promise<StepOutcome> {
-    const [way] = this.#ways;
-    assert(way !== undefined, "there is a way to every kind of adapter");
-    await this.#load(way);
-    return { finding: `the package ${way.packageName} loads` };
+    const problems: MmcpstoreError[] = [];
+    for (const way of this.#ways) {
+      await this.#load(way).catch((error: unknown) => {
+        if (!isMmcpstoreError(error)) throw error;
+        problems.push(error);
+      });
+    }
+    if (problems[0] !== undefined && this.#loaded.size === 0) throw problems[0];
+    const finding = [...this.#loaded].join(", ");
+    // Whether it is needed, the device will show.
+    const fix = problems.map(({ message, hint }) => `${message}: ${hint}`).join("; ");
+    return fix === "" ? { finding } : { finding, fix };
   }
 
   async find(): Promise<StepOutcome> {
@@ -87,13 +96,31 @@ export class AdapterTarget implements BenchTarget {
     const { lockName } = this.#device;
     const file = runtimeFile(lockName, this.#options, "lock");
     this.#lock = await acquireLock(file, `the adapter ${lockName}`);
+    const left = this.#leftBehind(lockName);
     this.#link = await this.#device.open(this.clock, this.log);
     const { wasStale } = this.#lock;
-    return {
-      finding: wasStale
-        ? "opened; the lock of a process that has died was taken over"
-        : "opened and claimed",
-    };
+    const finding = wasStale
+      ? "opened; the lock of a process that has died was taken over"
+      : "opened and claimed";
+    return left === undefined
+      ? { finding }
+      : { finding, fix: `its last user was killed, ${describeLeftBehind(left)}` };
+  }
+
+  /** @throws CardError CARD_BUSY while the card may still be erasing: a reset could destroy its data */
+  #leftBehind(lockName: string): LeftBehind | undefined {
+    const file = runtimeFile(lockName, this.#options, "journal");
+    const left = new IntentJournal(file, this.clock, this.log).leftBehind();
+    const seconds = Math.ceil(((left?.eraseUntilMs ?? 0) - this.clock.wallTime()) / 1000);
+    if (left === undefined || seconds <= 0) return left;
+    throw new CardError(
+      "CARD_BUSY",
+      "the last user of this adapter was killed while the card erased, which it may still do",
+      {
+        details: { seconds },
+        hint: `leave it powered, and try again in ${seconds} s`,
+      },
+    );
   }
 
   async start(): Promise<StartedBridge> {

@@ -18,6 +18,27 @@ const TITLES: Readonly<Record<DoctorStepName, string>> = {
   clock: "clock search",
 };
 
+const REPLUG = "unplug the adapter and plug it in again, at another port and without a hub";
+const POWER = "take the card's power away for a second, and look at its wires";
+
+/** Where an error says nothing of its own. */
+const FIXES: Readonly<Record<DoctorStepName, string>> = {
+  package: "run npm ci again",
+  device: REPLUG,
+  permission: "sudo mmcpstore udev install, and plug it in again",
+  "kernel-driver": REPLUG,
+  open: REPLUG,
+  sync: REPLUG,
+  loopback: REPLUG,
+  miso: POWER,
+  cmd0: POWER,
+  cmd8: POWER,
+  ready: POWER,
+  crc: POWER,
+  registers: POWER,
+  clock: POWER,
+};
+
 export type OnStep = (step: DoctorStep) => Promise<void> | void;
 
 /** The steps of one visit, told as each is over. */
@@ -91,6 +112,12 @@ export class Examination {
 }
 
 function failed(name: DoctorStepName, { message, hint, code }: MmcpstoreError): DoctorStep {
-  const base = { name, title: TITLES[name], state: "failed", finding: message, code } as const;
-  return hint === undefined ? base : { ...base, fix: hint };
+  return {
+    name,
+    title: TITLES[name],
+    state: "failed",
+    finding: message,
+    fix: hint ?? FIXES[name],
+    code,
+  };
 }

@@ -17,6 +17,8 @@ export interface MisoLook {
 }
 
 const LOOK_BYTES = 16;
+/** Two blocks of a read that nobody ended, with what is between them: not all of that is 00, whatever the data. */
+const STREAM_BYTES = 1100;
 /** A card lets go of MISO a clock after CS, and takes it as late. */
 const SETTLE_BYTES = 2;
 /** Programming: 500 ms on SDXC by the specification, 900 were seen. */
@@ -54,8 +56,12 @@ export async function lookAtMiso(bridge: SpiBridge, deadline: Deadline): Promise
   };
 }
 
-async function lookSelected(bridge: SpiBridge, deadline: Deadline): Promise<MisoLevel> {
-  const into = new Uint8Array(LOOK_BYTES);
+async function lookSelected(
+  bridge: SpiBridge,
+  deadline: Deadline,
+  bytes: number = LOOK_BYTES,
+): Promise<MisoLevel> {
+  const into = new Uint8Array(bytes);
   const segments: Segment[] = [
     { kind: "select" },
     { kind: "idle", bytes: SETTLE_BYTES },
@@ -102,6 +108,8 @@ export async function checkMiso(
     await clock.sleep(BUSY_LOOK_US);
     look = await lookAtMiso(bridge, deadline);
   }
+  if (mayBeBusy(look))
+    look = { ...look, selected: await lookSelected(bridge, deadline, STREAM_BYTES) };
   const outcome = judgeMiso(look);
   const ms = Math.round((clock.nowUs() - startUs) / 1000);
   return mayBeBusy(look)

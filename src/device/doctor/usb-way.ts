@@ -1,6 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { CH341_INTERFACE } from "../../bridge/ch341/chips.js";
+import { requireCh347 } from "../../bridge/ch347/chips.js";
 import { findFtdiChip, ftdiChannel, requireFtdiChip } from "../../bridge/ftdi/chips.js";
 import { TransportError, type UsbDeviceInfo } from "../../transport/types.js";
 import { openUsb } from "../../transport/usb.js";
@@ -19,9 +20,6 @@ import {
   type Way,
 } from "./found.js";
 import type { StepOutcome } from "./types.js";
-
-/** SPI interface of a CH347 by product id (bridges.md 3.1). */
-const CH347_INTERFACES: Readonly<Record<number, number>> = { 21979: 2, 21982: 4 };
 
 /** Adapters behind the package `usb`: FTDI and WCH. */
 export function usbWay(deps: BenchDeps): Way {
@@ -125,7 +123,7 @@ function interfaceOf(
   channel: string | undefined,
 ): number {
   if (chip === "ch341a") return CH341_INTERFACE;
-  if (chip === "ch347") return CH347_INTERFACES[device.productId] ?? 0;
+  if (chip === "ch347") return requireCh347(device).interfaceNumber;
   return ftdiChannel(requireFtdiChip(device), channel).interfaceNumber;
 }
 

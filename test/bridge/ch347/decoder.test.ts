@@ -110,6 +110,11 @@ const VECTORS: readonly (readonly [what: string, transfer: string, events: reado
   ["nothing", "", []],
   ["a command cut in its head", "c2 05", [{ kind: "malformed", command: 0xc2, why: "truncated" }]],
   [
+    "a command cut behind its head",
+    "c4 0300",
+    [{ kind: "malformed", command: 0xc4, why: "truncated" }],
+  ],
+  [
     "a command cut in its data",
     "c4 0300 aabb",
     [{ kind: "malformed", command: 0xc4, why: "truncated" }],

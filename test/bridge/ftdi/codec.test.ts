@@ -154,6 +154,13 @@ describe("clock", () => {
     );
   });
 
+  test("asked for again, every clock that the chip has is itself", () => {
+    for (let divisor = 0; divisor <= 65_535; divisor++) {
+      const { frequencyHz } = clockSetting(60e6 / (2 * (1 + divisor)));
+      if (clockSetting(frequencyHz).divisor !== divisor) throw new Error(`divisor ${divisor}`);
+    }
+  });
+
   test("86 lo hi", () => {
     expect(toHex(encodeDivisor(0x1234))).toBe("863412");
   });

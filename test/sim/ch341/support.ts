@@ -17,18 +17,11 @@ import { SimClock } from "../../../src/sim/clock.js";
 import type { SpiDevice } from "../../../src/sim/spi-device.js";
 import type { UsbTransport } from "../../../src/transport/types.js";
 import type { Clock } from "../../../src/util/clock.js";
+import { BENCH_CARD } from "../../support/bench-card.js";
+
+export { BENCH_CARD, pattern } from "../../support/bench-card.js";
 
 const SECTORS = 131_072;
-/** The bench card of all gates. */
-export const BENCH_CARD: Partial<CardModelOptions> = {
-  kind: "sdhc",
-  ncr: 1,
-  nac: { bytes: 8 },
-  gap: 1,
-  dataResponseDelay: 0,
-  busy: { bytes: 14 },
-  stopBusy: { bytes: 8 },
-};
 
 export interface CardRig {
   readonly clock: SimClock;
@@ -58,11 +51,6 @@ export async function openOver(
   const bridge = await openCh341({ transport, clock, options });
   const bus = createSpiModeBus({ bridge, clock });
   return { bridge, device: await openCard({ bus, clock }) };
-}
-
-/** Bytes that repeat at no packet border. */
-export function pattern(length: number): Uint8Array {
-  return Uint8Array.from({ length }, (_, at) => (at * 7 + (at >> 8) * 13 + 1) & 0xff);
 }
 
 export function codeOf(work: Promise<unknown>): Promise<string> {

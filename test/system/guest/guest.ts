@@ -58,9 +58,7 @@ export async function runGuest(run: GuestRun): Promise<GuestOutput> {
  * trying again is safe and hides nothing.
  */
 async function bootUntilUp(booted: GuestKernel, run: GuestRun, dir: string): Promise<GuestOutput> {
-  const job = encodeCpio([{ path: "job.sh", mode: JOB_MODE, data: Buffer.from(run.job) }]);
-  const initrd = join(dir, "initrd");
-  writeFileSync(initrd, gzipSync(Buffer.concat([booted.initramfs, job]), { level: 1 }));
+  const initrd = writeInitrd(booted, run.job, dir);
   let output: GuestOutput = { text: "", console: "" };
   for (let attempt = 0; attempt < TRIES && output.text === ""; attempt++) {
     output = await boot(booted, run, dir, initrd);
@@ -71,6 +69,14 @@ async function bootUntilUp(booted: GuestKernel, run: GuestRun, dir: string): Pro
   );
 }
 
+/** The initramfs with the job in it, as a file. */
+export function writeInitrd(booted: GuestKernel, text: string, dir: string): string {
+  const job = encodeCpio([{ path: "job.sh", mode: JOB_MODE, data: Buffer.from(text) }]);
+  const initrd = join(dir, "initrd");
+  writeFileSync(initrd, gzipSync(Buffer.concat([booted.initramfs, job]), { level: 1 }));
+  return initrd;
+}
+
 async function boot(
   booted: GuestKernel,
   run: GuestRun,
@@ -79,7 +85,8 @@ async function boot(
 ): Promise<GuestOutput> {
   const [text, console] = [join(dir, "job.out"), join(dir, "console.out")];
   rmSync(text, { force: true });
-  const child = spawn("qemu-system-x86_64", qemuArguments(booted, run, { text, console, initrd }), {
+  const files = { text, console: `file:${console}`, initrd };
+  const child = spawn("qemu-system-x86_64", qemuArguments(booted, run, files), {
     stdio: ["ignore", "ignore", "inherit"],
   });
   await exitOf(child);
@@ -88,7 +95,8 @@ async function boot(
   return { text: read(text), console: read(console) };
 }
 
-function exitOf(child: ChildProcess): Promise<void> {
+/** Resolves when it has ended; it is killed if it takes too long, or if this process ends. */
+export function exitOf(child: ChildProcess): Promise<void> {
   const killer = setTimeout(() => child.kill("SIGKILL"), LIMIT_MS);
   const killed = (): void => void child.kill("SIGKILL");
   process.once("exit", killed);
@@ -102,13 +110,15 @@ function exitOf(child: ChildProcess): Promise<void> {
   });
 }
 
-interface GuestFiles {
+export interface GuestFiles {
+  /** File that the job's output goes to. */
   readonly text: string;
+  /** QEMU's character device for the first serial port. */
   readonly console: string;
   readonly initrd: string;
 }
 
-function qemuArguments(booted: GuestKernel, run: GuestRun, files: GuestFiles): string[] {
+export function qemuArguments(booted: GuestKernel, run: GuestRun, files: GuestFiles): string[] {
   const append =
     "console=ttyS0 quiet loglevel=7 panic=1 mitigations=off no_timer_check tsc=unstable nokaslr rdinit=/init ";
   return [
@@ -119,7 +129,7 @@ function qemuArguments(booted: GuestKernel, run: GuestRun, files: GuestFiles): s
     "-rtc",
     `base=${run.rtc ?? "2026-01-02T03:04:05"}`,
     "-serial",
-    `file:${files.console}`,
+    files.console,
     "-serial",
     `file:${files.text}`,
     "-kernel",

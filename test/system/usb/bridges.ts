@@ -8,7 +8,7 @@ export interface BenchModel {
   /** Transfers submitted so far. */
   readonly submitted: number;
   /** Rules of the chip that its host broke. */
-  readonly violations: readonly object[];
+  readonly violations: readonly { readonly rule: string }[];
   /** Now, or at this transfer. */
   unplug(at?: number): void;
   replug(): void;

@@ -23,8 +23,10 @@ export function ftdi(options: FtdiModelOptions): BenchDevice {
   return { model, exported: exportFtdi(model) };
 }
 
-export function ch341(clock: Clock, spi: SpiDevice): BenchDevice {
-  const model = createCh341Model({ clock, spi, roundTripUs });
+/** `answersHeld`: with more, and no IN transfer posted, the chip hangs. */
+export function ch341(clock: Clock, spi: SpiDevice, answersHeld?: number): BenchDevice {
+  const held = answersHeld === undefined ? {} : { answersHeld };
+  const model = createCh341Model({ clock, spi, roundTripUs, ...held });
   return { model, exported: exportCh341(model) };
 }
 
