@@ -1,4 +1,6 @@
 import { spawnSync } from "node:child_process";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { openBench } from "./bench-card.mjs";
@@ -81,11 +83,31 @@ async function coldStart() {
   return `${(version / 1e3).toFixed(0)} ms, ${(version / node).toFixed(2)} x bare node (aim: 2)`;
 }
 
+const LINES = 200_000;
+
+/** Lines of a console through a pipe into `watch`, from its start to its end. */
+async function watchRate() {
+  const dir = mkdtempSync(join(tmpdir(), "mmcpstore-bench-"));
+  const card = join(dir, "card.img");
+  writeFileSync(card, new Uint8Array(1 << 20));
+  const line = (at) =>
+    `[${(at / 1e4).toFixed(6).padStart(12)}] usb 1-1: line ${at} of a driver\r\n`;
+  const input = Array.from({ length: LINES }, (_, at) => line(at)).join("");
+  const args = [main, "-d", `image:${card}`, "-p", "whole", "watch", "--console", "-"];
+  const us = await median(() => {
+    const { stderr } = spawnSync(process.execPath, args, { input, encoding: "utf8" });
+    if (!stderr.includes(`${LINES} lines`)) throw new Error(`watch lost lines: ${stderr}`);
+  });
+  rmSync(dir, { recursive: true });
+  return `${Math.round(LINES / (us / 1e6))} lines/s (aim: 10000)`;
+}
+
 /** Times of this host: [what, figure]. */
 export async function hostTimes() {
   return [
     ["host CPU a block read, over canned replies", await hostCpu()],
     ["whole stack with simulators, reading", await wholeStack()],
     ["cold start of --version", await coldStart()],
+    [`watch -, ${LINES} lines through a pipe, start included`, await watchRate()],
   ];
 }

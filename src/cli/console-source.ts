@@ -47,8 +47,10 @@ async function kindOf(path: string): Promise<"file" | "other" | undefined> {
   });
   if (info?.isDirectory() === true)
     throw new UsageError(`${path} is a directory`, { hint: "name a serial port, a file, or -" });
+  if (info?.isFIFO() === true)
+    throw new UsageError(`${path} is a pipe`, { hint: `give it as stdin: --console - < ${path}` });
   if (info === undefined) return undefined;
-  return info.isFile() || info.isFIFO() ? "file" : "other";
+  return info.isFile() ? "file" : "other";
 }
 
 function parseBaud(text: string): number {

@@ -73,7 +73,7 @@ export const START_PATTERNS: readonly StartPattern[] = [
     kind: "oops",
     what: "die(), x86, riscv, powerpc, mips, s390",
     pattern:
-      /^(?:Oops|Kernel BUG|Kernel bug detected|Fatal exception|Unhandled kernel unaligned access)\b.*\[#\d+\]/,
+      /^(?:Oops|Kernel BUG|Kernel bug detected|Reserved instruction in kernel code|Unhandled kernel unaligned access)\b.*\[#\d+\]/,
     source:
       "arch/x86/kernel/dumpstack.c, __die_header(); arch/riscv/kernel/traps.c, die(); arch/powerpc/kernel/traps.c, __die(); arch/mips/kernel/traps.c, die(); arch/s390/kernel/dumpstack.c, die()",
   },
@@ -81,15 +81,15 @@ export const START_PATTERNS: readonly StartPattern[] = [
     kind: "oops",
     what: "trap that dies, x86",
     pattern:
-      /^(?:general protection fault|invalid opcode|divide error|int3|stack segment|segment not present|alignment check|bounds|coprocessor .*|double fault|invalid TSS|machine check|control protection fault)\b.*: [0-9a-f]{4} \[#\d+\]/,
+      /^(?:general protection fault|invalid opcode|divide error|int3|overflow|bounds|stack segment|segment not present|alignment check|coprocessor segment overrun|double fault|invalid TSS|fpu exception|simd exception|iret exception)\b.*: [0-9a-f]{4} \[#\d+\]/,
     source:
-      "arch/x86/kernel/traps.c, DEFINE_IDTENTRY...; arch/x86/kernel/dumpstack.c, __die_header()",
+      "arch/x86/kernel/traps.c, do_error_trap() and its kin; arch/x86/kernel/dumpstack.c, __die_header()",
   },
   {
     kind: "oops",
     what: "BUG()",
     pattern: /^kernel BUG at /,
-    source: "lib/bug.c, __report_bug()",
+    source: "lib/bug.c, report_bug()",
   },
   {
     kind: "oops",
@@ -101,7 +101,8 @@ export const START_PATTERNS: readonly StartPattern[] = [
     kind: "oops",
     what: "memory's BUG",
     pattern: /^BUG: (?:Bad page (?:state|map|cache)|Bad rss-counter state|non-zero pgtables_bytes)/,
-    source: "mm/page_alloc.c, bad_page(); mm/memory.c, print_bad_pte(); kernel/fork.c, check_mm()",
+    source:
+      "mm/page_alloc.c, bad_page(); mm/memory.c, print_bad_pte(); mm/filemap.c; kernel/fork.c, check_mm()",
   },
   {
     kind: "oops",

@@ -11,7 +11,7 @@ export async function openDevice(
   options: OpenOptions,
 ): Promise<OpenedDevice> {
   if (text !== undefined) return openSpec(parseDeviceSpec(text), options);
-  const { openAdapter } = await import("./adapters.js");
+  const { openAdapter } = await import("./adapters/adapters.js");
   return openAdapter(ANY_ADAPTER, options);
 }
 
@@ -20,7 +20,7 @@ export async function openDevice(
  * Works where native packages cannot be loaded, and says which.
  */
 export async function listAdapters(): Promise<AdapterInventory> {
-  return (await import("./adapters.js")).listAdapters();
+  return (await import("./adapters/adapters.js")).listAdapters();
 }
 
 async function openSpec(spec: DeviceSpec, options: OpenOptions): Promise<OpenedDevice> {
@@ -34,6 +34,6 @@ async function openSpec(spec: DeviceSpec, options: OpenOptions): Promise<OpenedD
     case "sim-socket":
       return (await import("./sim.js")).openSimSocket(spec.path, options);
     case "adapter":
-      return (await import("./adapters.js")).openAdapter(spec, options);
+      return (await import("./adapters/adapters.js")).openAdapter(spec, options);
   }
 }

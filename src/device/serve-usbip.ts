@@ -13,7 +13,7 @@ import { UsageError } from "../util/errors.js";
 import type { Log } from "../util/log.js";
 import type { SimModel } from "./sim-adapter.js";
 import { openSimBench, type SimBench } from "./sim-bench.js";
-import { parseSimOptions } from "./sim-options.js";
+import { parseSimOptions, type SimOptions } from "./sim-options.js";
 import { parseDeviceSpec } from "./spec.js";
 
 export interface UsbipSimOptions {
@@ -94,10 +94,11 @@ async function openExported(
   const sim = parseSimOptions(spec.options);
   // Real timers are a millisecond at best: the connection itself is the round trip.
   const bench = await openSimBench({ path: spec.path, sim, readOnly, clock, roundTripUs: 0 });
-  return { device, bench, exported: exportAdapter(bench.adapter, clock) };
+  return { device, bench, exported: exportAdapter(bench.adapter, sim, clock) };
 }
 
-function exportAdapter(adapter: SimModel, clock: RealClock): ExportedDevice {
+function exportAdapter(adapter: SimModel, sim: SimOptions, clock: RealClock): ExportedDevice {
+  const { serialNumber } = sim;
   switch (adapter.family) {
     case "ftdi":
       return exportFtdi(adapter.model);
@@ -106,9 +107,9 @@ function exportAdapter(adapter: SimModel, clock: RealClock): ExportedDevice {
     case "ch347":
       return exportCh347Of(adapter.model);
     case "mcp2210":
-      return exportMcp2210(adapter.model, clock);
+      return exportMcp2210(adapter.model, clock, serialNumber);
     case "serprog":
-      return exportSerprog(adapter.model, clock);
+      return exportSerprog(adapter.model, clock, serialNumber);
   }
 }
 

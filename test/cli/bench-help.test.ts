@@ -2,9 +2,9 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { connect } from "node:net";
 import { afterAll, describe, expect, it } from "@jest/globals";
 import { runCli } from "../../src/cli/program.js";
-import { ADAPTERS, formatUsbId } from "../../src/device/adapter-data.js";
+import { ADAPTERS, formatUsbId } from "../../src/device/adapters/data.js";
+import { UDEV_RULES_FILE, udevRules } from "../../src/device/adapters/udev.js";
 import { DOCTOR_STEPS, type DoctorStep } from "../../src/device/doctor/types.js";
-import { UDEV_RULES_FILE, udevRules } from "../../src/device/udev.js";
 import { cli, FakeIo } from "../support/fake-io.js";
 import { hashOf, TempFolder } from "../support/temp-images.js";
 

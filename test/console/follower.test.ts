@@ -103,7 +103,7 @@ describe("a console as a port gives it", () => {
   test("a report that is longer than what is kept is written before its first line goes", () => {
     const one = follower(2000);
     one.push(Buffer.from("[    0.500000] before\n".repeat(50)));
-    const long = Array.from({ length: 60 }, (_, at) => `[    1.1] part ${at} of the stack\n`);
+    const long = Array.from({ length: 80 }, (_, at) => `[    1.1] part ${at} of the stack\n`);
     const events = one.push(Buffer.from(`[    1.000000] kernel BUG at a.c:1!\n${long.join("")}`));
     expect(kinds(events)).toEqual(["start", "report"]);
     expect(events[1]).toMatchObject({ ended: "full" });

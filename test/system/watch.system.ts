@@ -9,8 +9,10 @@ import { extractFiles } from "../../src/pstore/extract.js";
 import { DEFAULT_GEOMETRY } from "../../src/pstore/geometry.js";
 import { scanPartition } from "../../src/pstore/scan.js";
 import { RealClock } from "../../src/util/clock.js";
+import { FakePort } from "../console/fake-port.js";
 import { type PstoreFile, parsePstoreFiles, runGuest } from "./guest/guest.js";
 import { PtyGuest } from "./guest/pty-guest.js";
+import { Pty } from "./serial/pty.js";
 import { hasTool } from "./support/tools.js";
 
 const MAIN = "dist/cli/main.js";
@@ -260,5 +262,57 @@ judged("watch on the console of a kernel that oopses and panics", () => {
     const { text } = await runGuest({ job, disks: [{ image: watched.card, bus: "sd" }] });
     expect(records.length).toBeGreaterThanOrEqual(5);
     expect(parsePstoreFiles(text)).toEqual(records);
+  });
+});
+
+const portTest = hasTool("socat", "socat") ? describe : describe.skip;
+
+portTest("watch on a port that comes and goes", () => {
+  const clock = new RealClock();
+  const crash = (line: string, end: string): string => `[    1.0] log\r\n${line}\r\n${end}\r\n`;
+  const panic = crash(
+    "Kernel panic - not syncing: x",
+    "---[ end Kernel panic - not syncing: x ]---",
+  );
+  const oops = crash("kernel BUG at a.c:1!", "---[ end trace 0000000000000000 ]---");
+
+  /** A board on a terminal of the same name every time. */
+  async function plugIn(): Promise<{ readonly board: FakePort; readonly pty: Pty }> {
+    rmSync(join(dir, "tty"), { force: true });
+    const board = new FakePort(clock);
+    return { board, pty: await Pty.open(dir, "tty", { board: () => board, clock }) };
+  }
+
+  test("is back when the port is, and ends at Ctrl-C on a console that is silent", async () => {
+    const card = newCard("port.img");
+    const { board, pty } = await plugIn();
+    const run = new WatchRun(card, pty.path);
+    const told = (event: string): number =>
+      run.events.filter((one) => one["event"] === event).length;
+    await run.until(() => run.err.includes("watching"));
+    board.say(panic);
+    await run.until(() => told("record") === 1);
+    await pty.close();
+    await run.until(() => told("gone") === 1);
+    const again = await plugIn();
+    await run.until(() => told("back") === 1);
+    again.board.say(oops);
+    await run.until(() => told("record") === 2);
+    run.interrupt();
+    expect(await run.exited).toBe(0);
+    await again.pty.close();
+    expect(run.events.at(-1)).toMatchObject({ event: "end", lines: 6, records: 2 });
+    expect((await recordsOf(card)).map(logIn)).toEqual([
+      panic.replaceAll("\r", ""),
+      (panic + oops).replaceAll("\r", ""),
+    ]);
+  });
+
+  test("a file that is no serial port, and a rate that it cannot have", async () => {
+    const card = newCard("no-port.img");
+    const run = new WatchRun(card, "/dev/null");
+    expect([await run.exited, run.err]).toEqual([4, expect.stringContaining("no serial port")]);
+    const rate = new WatchRun(card, "/dev/null@12345678901");
+    expect([await rate.exited, rate.err]).toEqual([2, expect.stringContaining("no baud rate")]);
   });
 });

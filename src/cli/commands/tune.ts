@@ -1,6 +1,6 @@
-import type { ClockTrial } from "../../device/clock-search.js";
 import { describeClock } from "../../device/doctor/card-text.js";
-import { type TuneReport, tune } from "../../device/tune.js";
+import type { ClockTrial } from "../../device/doctor/clock-search.js";
+import { type TuneReport, tune } from "../../device/doctor/tune.js";
 import { UsageError } from "../../util/errors.js";
 import { formatSize, parseSize } from "../../util/size.js";
 import { withTarget } from "../bench-session.js";

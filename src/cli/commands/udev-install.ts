@@ -1,4 +1,8 @@
-import { installUdevRules, UDEV_RELOAD, type UdevInstallReport } from "../../device/udev.js";
+import {
+  installUdevRules,
+  UDEV_RELOAD,
+  type UdevInstallReport,
+} from "../../device/adapters/udev.js";
 import { UsageError } from "../../util/errors.js";
 import { note, type RunVerb, type VerbFlags, writeJson } from "../context.js";
 import { EXIT } from "../exit-codes.js";

@@ -1,4 +1,4 @@
-import { DEFAULT_UDEV_GROUP, UDEV_RULES_FILE, udevRules } from "../../device/udev.js";
+import { DEFAULT_UDEV_GROUP, UDEV_RULES_FILE, udevRules } from "../../device/adapters/udev.js";
 import { type RunVerb, writeJson } from "../context.js";
 import { EXIT } from "../exit-codes.js";
 

@@ -1,7 +1,14 @@
 import { type ConsoleEvent, ConsoleFollower } from "../../console/follower.js";
 import type { PortNotice } from "../../console/serial-source.js";
 import { watchConsole } from "../../console/watch.js";
-import { type ArmedRecords, deadlineIn, type PanicReport, RealClock } from "../../index.js";
+import {
+  type ArmedRecords,
+  type Deadline,
+  deadlineIn,
+  type MmcpstoreError,
+  type PanicReport,
+  RealClock,
+} from "../../index.js";
 import { isMmcpstoreError, toError } from "../../util/errors.js";
 import { consoleName, type OpenedConsole, openConsole, parseConsole } from "../console-source.js";
 import { type Context, note, type RunVerb } from "../context.js";
@@ -101,59 +108,64 @@ class Watch {
   /** True if there is nothing more to do. */
   async #take(event: ConsoleEvent | PortNotice): Promise<boolean> {
     if (event.kind !== "report") {
-      await this.#tell({ event: event.kind, ...("line" in event ? { line: event.line } : {}) });
+      const line = "line" in event ? event.line : "";
+      await this.#tell({ event: event.kind, ...(line === "" ? {} : { line }) }, line);
       return false;
     }
-    const report = await this.#fire(event);
-    if (report !== undefined) await this.#tellRecord(event, report);
+    const { report: kind, line, ended } = event;
+    const about = { report: kind, line, ended };
+    try {
+      await this.#tellRecord(about, await this.#fire(event));
+    } catch (error) {
+      if (!isMmcpstoreError(error)) throw error;
+      await this.#tellFailure(about, error);
+    }
     return this.#once;
   }
 
-  async #tellRecord(event: Report, report: PanicReport): Promise<void> {
+  async #tellRecord(about: object, report: PanicReport): Promise<void> {
     const exit = exitOfVerdict(report.verdict.outcome);
     if (report.name !== undefined) this.#records++;
     if (exit !== EXIT.ok) this.#worst = exit;
-    const { report: kind, line, ended } = event;
-    await this.#tell({ event: "record", report: kind, line, ended, ...panicJson(report) }, report);
+    await this.#tell({ event: "record", ...about, ...panicJson(report) }, describePanic(report));
     notePanic(this.#context, report);
   }
 
-  /** With what was chosen while all was well; then the next choice is made. Undefined if the log does not fit in a record. */
-  async #fire(event: Report): Promise<PanicReport | undefined> {
-    const { clock } = this.#opened.device;
-    const deadlineMs = this.#context.settings.timeoutMs ?? PANIC_DEADLINE_MS;
+  async #tellFailure(about: object, error: MmcpstoreError): Promise<void> {
+    const { code, message, hint } = error;
+    this.#worst = EXIT_OF_ERROR[code];
+    const plain = { code, message, ...(hint === undefined ? {} : { hint }) };
+    await this.#tell({ event: "failed", ...about, error: plain }, `no record written: ${message}`);
+    if (hint !== undefined) note(this.#context, `hint: ${hint}`);
+  }
+
+  /**
+   * With what was chosen while all was well; then the next choice is made.
+   * @throws PstoreError PSTORE_TOO_LARGE; what choosing a zone throws, if none is left
+   */
+  async #fire(event: Report): Promise<PanicReport> {
     if (this.#armed.zones.length === 0) await this.#rearm();
-    try {
-      const record = this.#armed.prepare(event.text, { reason: REASON[event.report] });
-      const report = await this.#armed.fire(record, deadlineIn(clock, deadlineMs));
-      await this.#rearm();
-      return report;
-    } catch (error) {
-      if (!isMmcpstoreError(error)) throw error;
-      this.#worst = EXIT_OF_ERROR[error.code];
-      note(this.#context, `error: no record written: ${error.message}`);
-      return undefined;
-    }
+    const record = this.#armed.prepare(event.text, { reason: REASON[event.report] });
+    const report = await this.#armed.fire(record, this.#deadline());
+    await this.#rearm().catch((error: unknown) => {
+      // It may be readable again when it is needed, and a second zone is chosen already.
+      const { message } = toError(error);
+      note(this.#context, `warning: no zone could be chosen for the next record: ${message}`);
+    });
+    return report;
   }
 
-  /** What cannot be read now may be readable when it is needed, and a second zone is chosen already. */
-  async #rearm(): Promise<void> {
-    try {
-      await this.#opened.store.rearm(
-        deadlineIn(
-          this.#opened.device.clock,
-          this.#context.settings.timeoutMs ?? PANIC_DEADLINE_MS,
-        ),
-      );
-    } catch (error) {
-      note(
-        this.#context,
-        `warning: no zone could be chosen for the next record: ${toError(error).message}`,
-      );
-    }
+  #rearm(): Promise<void> {
+    return this.#opened.store.rearm(this.#deadline());
   }
 
-  async #tell(event: Readonly<Record<string, unknown>>, report?: PanicReport): Promise<void> {
+  #deadline(): Deadline {
+    const { timeoutMs = PANIC_DEADLINE_MS } = this.#context.settings;
+    return deadlineIn(this.#opened.device.clock, timeoutMs);
+  }
+
+  /** One line, as JSON or with `text`. */
+  async #tell(event: Readonly<Record<string, unknown>>, text: string): Promise<void> {
     const { io, settings } = this.#context;
     const time = new Date(new RealClock().wallTime()).toISOString();
     if (settings.json) {
@@ -161,13 +173,13 @@ class Watch {
       await io.writeOut(`${JSON.stringify(line)}\n`);
       return;
     }
-    const what = report === undefined ? String(event["line"] ?? "") : describePanic(report);
-    await io.writeOut(`${`${time} ${String(event["event"])}: ${printable(what)}`.trimEnd()}\n`);
+    await io.writeOut(`${`${time} ${String(event["event"])}: ${printable(text)}`.trimEnd()}\n`);
   }
 
   async #finish(console: string, lines: number): Promise<ExitCode> {
     const records = this.#records;
-    if (this.#context.settings.json) await this.#tell({ event: "end", console, lines, records });
+    if (this.#context.settings.json)
+      await this.#tell({ event: "end", console, lines, records }, "");
     else note(this.#context, `${console}: ${lines} lines, ${records} records`);
     if (this.#ended === "SIGTERM") return EXIT.terminated;
     if (this.#worst !== EXIT.ok) return this.#worst;

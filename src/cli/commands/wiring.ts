@@ -1,5 +1,5 @@
-import { ADAPTERS, formatUsbId } from "../../device/adapter-data.js";
-import { type Wire, type Wiring, wiringOf } from "../../device/wiring.js";
+import { ADAPTERS, formatUsbId } from "../../device/adapters/data.js";
+import { type Wire, type Wiring, wiringOf } from "../../device/adapters/wiring.js";
 import { type RunVerb, writeJson } from "../context.js";
 import { EXIT } from "../exit-codes.js";
 import { formatTable } from "../format/table.js";

@@ -3,15 +3,16 @@ import { type Clock, RealClock } from "../../util/clock.js";
 import { assert, isMmcpstoreError, type MmcpstoreError } from "../../util/errors.js";
 import { acquireLock, type Lock } from "../../util/lock.js";
 import type { Log } from "../../util/log.js";
-import { requireVoltage } from "../adapters.js";
+import { requireVoltage } from "../adapters/adapters.js";
+import type { BenchDeps, FoundAdapter, Way } from "../adapters/found.js";
+import { checkNode } from "../adapters/node-access.js";
+import type { StepOutcome } from "../adapters/outcome.js";
+import { familyOf, findAdapter, settingsOfFound, waysOf } from "../adapters/search.js";
 import { describeLeftBehind, IntentJournal, type LeftBehind, runtimeFile } from "../journal.js";
 import type { AdapterLink } from "../link.js";
-import { familyOf, findAdapter, settingsOfFound, waysOf } from "../search.js";
 import type { AdapterSpec } from "../spec.js";
-import type { BenchDeps, FoundAdapter, Way } from "./found.js";
-import { checkNode } from "./node-access.js";
 import { startBridge } from "./start.js";
-import type { BenchTarget, StartedBridge, StepOutcome } from "./types.js";
+import type { BenchTarget, StartedBridge } from "./types.js";
 
 export interface TargetOptions {
   readonly log: Log;

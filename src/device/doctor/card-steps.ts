@@ -11,12 +11,13 @@ import { wakeCard } from "../../card/wake.js";
 import type { SpiBridge } from "../../spi/bridge.js";
 import { CardError } from "../../spi/errors.js";
 import { type Deadline, deadlineIn } from "../../util/deadline.js";
-import { searchClock } from "../clock-search.js";
-import { highestOf } from "../tune.js";
+import type { StepOutcome } from "../adapters/outcome.js";
 import { describeCard, describeClock } from "./card-text.js";
+import { searchClock } from "./clock-search.js";
 import type { Examination } from "./examination.js";
 import { checkMiso } from "./miso.js";
-import type { BenchTarget, StepOutcome } from "./types.js";
+import { highestOf } from "./tune.js";
+import type { BenchTarget } from "./types.js";
 
 /** Enough for a wrong bit to show at a clock that is too fast; quick on the slowest adapter. */
 const SEARCH_BYTES = 16 * 1024;

@@ -1,5 +1,6 @@
 import { isMmcpstoreError, type MmcpstoreError } from "../../util/errors.js";
-import { DOCTOR_STEPS, type DoctorStep, type DoctorStepName, type StepOutcome } from "./types.js";
+import type { StepOutcome } from "../adapters/outcome.js";
+import { DOCTOR_STEPS, type DoctorStep, type DoctorStepName } from "./types.js";
 
 const TITLES: Readonly<Record<DoctorStepName, string>> = {
   package: "package loads",

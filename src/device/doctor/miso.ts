@@ -2,7 +2,7 @@ import type { Segment, SpiBridge } from "../../spi/bridge.js";
 import { CardError } from "../../spi/errors.js";
 import type { Clock } from "../../util/clock.js";
 import { type Deadline, deadlineIn, earlier, expired } from "../../util/deadline.js";
-import type { StepOutcome } from "./types.js";
+import type { StepOutcome } from "../adapters/outcome.js";
 
 /** What 16 bytes on MISO are. */
 export type MisoLevel = "ones" | "zeros" | "mixed";

@@ -3,14 +3,15 @@ import { connectSocketTransport } from "../../sim/serve/client.js";
 import { type Clock, RealClock } from "../../util/clock.js";
 import { assert } from "../../util/errors.js";
 import type { Log } from "../../util/log.js";
-import { findAdapterData } from "../adapter-data.js";
+import { findAdapterData } from "../adapters/data.js";
+import type { StepOutcome } from "../adapters/outcome.js";
 import type { AdapterLink } from "../link.js";
 import { linkOf, settingsOfSim } from "../sim-adapter.js";
 import { openSimBench, type SimBench } from "../sim-bench.js";
 import { parseSimOptions } from "../sim-options.js";
 import type { DeviceSpec } from "../spec.js";
 import { startBridge } from "./start.js";
-import type { BenchTarget, StartedBridge, StepOutcome } from "./types.js";
+import type { BenchTarget, StartedBridge } from "./types.js";
 
 /** `sim:card.img`: nothing of it is in the operating system, so the first steps have little to find. */
 export class SimTarget implements BenchTarget {

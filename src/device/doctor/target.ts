@@ -1,7 +1,7 @@
 import { UsageError } from "../../util/errors.js";
+import type { BenchDeps } from "../adapters/found.js";
 import { ANY_ADAPTER, type DeviceSpec, parseDeviceSpec } from "../spec.js";
 import { AdapterTarget, type TargetOptions } from "./adapter-target.js";
-import type { BenchDeps } from "./found.js";
 import { SimTarget, SocketTarget } from "./sim-target.js";
 import type { BenchTarget } from "./types.js";
 

@@ -1,7 +1,8 @@
 import type { AdapterBridge } from "../../spi/bridge.js";
 import type { Clock } from "../../util/clock.js";
-import type { ErrorCode, MmcpstoreError } from "../../util/errors.js";
+import type { ErrorCode } from "../../util/errors.js";
 import type { Log } from "../../util/log.js";
+import type { StepOutcome } from "../adapters/outcome.js";
 
 /** What is looked at, in order. */
 export const DOCTOR_STEPS = [
@@ -43,14 +44,6 @@ export interface DoctorReport {
   /** Highest clock that was seen to work, in Hz. */
   readonly frequencyHz?: number;
   readonly steps: readonly DoctorStep[];
-}
-
-/** What a step found: all is well, or not, and then whether the next ones still make sense. */
-export interface StepOutcome {
-  readonly finding: string;
-  readonly fix?: string;
-  /** The step failed, but those behind it can tell more. */
-  readonly failure?: MmcpstoreError;
 }
 
 /** A running adapter. */

@@ -1,7 +1,7 @@
 import { mkdirSync, rmSync, symlinkSync } from "node:fs";
 import { afterAll, describe, expect, it } from "@jest/globals";
-import type { BenchDeps } from "../../../src/device/doctor/found.js";
-import type { NodeSystem } from "../../../src/device/doctor/node-access.js";
+import type { BenchDeps } from "../../../src/device/adapters/found.js";
+import type { NodeSystem } from "../../../src/device/adapters/node-access.js";
 import { runDoctor } from "../../../src/device/doctor/run.js";
 import { benchTarget } from "../../../src/device/doctor/target.js";
 import type { DoctorReport, DoctorStep } from "../../../src/device/doctor/types.js";

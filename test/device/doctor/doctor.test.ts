@@ -1,7 +1,7 @@
 import { describe, expect, it } from "@jest/globals";
 import { openCard } from "../../../src/card/sd-card.js";
 import { createSpiModeBus } from "../../../src/card/spi-mode/spi-mode-bus.js";
-import { findAdapterData } from "../../../src/device/adapter-data.js";
+import { findAdapterData } from "../../../src/device/adapters/data.js";
 import { runDoctor } from "../../../src/device/doctor/run.js";
 import {
   DOCTOR_STEPS,

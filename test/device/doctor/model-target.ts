@@ -1,5 +1,6 @@
+import type { StepOutcome } from "../../../src/device/adapters/outcome.js";
 import { startBridge } from "../../../src/device/doctor/start.js";
-import type { BenchTarget, StartedBridge, StepOutcome } from "../../../src/device/doctor/types.js";
+import type { BenchTarget, StartedBridge } from "../../../src/device/doctor/types.js";
 import {
   createSimModel,
   linkOf,

@@ -60,6 +60,21 @@ export class Agent {
     return { ...(result as Omit<GuestRun, "ms">), ms };
   }
 
+  /** The same, held at its first result with all that it has claimed, until {@link release}; resolves when it is held. */
+  async heldCli(args: readonly string[]): Promise<{ readonly run: Promise<GuestRun> }> {
+    const run = this.#ask("cli", { args, hold: true }).then(({ result, ms }) => ({
+      ...(result as Omit<GuestRun, "ms">),
+      ms,
+    }));
+    run.catch(() => undefined);
+    await this.#ask("held", {});
+    return { run };
+  }
+
+  async release(): Promise<void> {
+    await this.#ask("release", {});
+  }
+
   async exec(file: string, args: readonly string[], timeoutMs = 120_000): Promise<GuestRun> {
     const { result, ms } = await this.#ask("exec", { file, args, timeoutMs });
     return { ...(result as Omit<GuestRun, "ms">), ms };

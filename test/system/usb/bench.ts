@@ -46,8 +46,9 @@ export class ServingProcess {
     });
   }
 
-  /** Ctrl-C; the exit code. */
+  /** Ctrl-C; the exit code. Idempotent. */
   stop(): Promise<number | null> {
+    if (this.#child.exitCode !== null) return Promise.resolve(this.#child.exitCode);
     const exited = new Promise<number | null>((resolve) => this.#child.once("exit", resolve));
     this.#child.kill("SIGINT");
     return exited;
@@ -68,10 +69,10 @@ export class Bench {
     this.#flash = flash;
   }
 
-  static async start(row: Pick<BridgeRow, "make">, image: string): Promise<Bench> {
+  static async start(row: Pick<BridgeRow, "make" | "card">, image: string): Promise<Bench> {
     const clock = new RealClock();
     const flash = new FileFlash(image, { readOnly: false });
-    const card = createCardModel(flash, {});
+    const card = createCardModel(flash, row.card ?? {});
     const { model, exported } = row.make(clock, card);
     const server = await serveUsbip({ devices: [exported], clock, port: 0 });
     return new Bench(model, card, server, flash);

@@ -1,3 +1,4 @@
+import type { CardModelOptions } from "../../../src/sim/card/options.js";
 import type { SpiDevice } from "../../../src/sim/spi-device.js";
 import type { ExportedDevice } from "../../../src/sim/usbip/exported-device.js";
 import type { Clock } from "../../../src/util/clock.js";
@@ -26,6 +27,8 @@ export interface BridgeRow {
   /** The npm package that it is driven by. */
   readonly npm: "usb" | "node-hid" | "serialport";
   make(clock: Clock, spi: SpiDevice): BenchDevice;
+  /** What its card has to put up with. */
+  readonly card?: Partial<CardModelOptions>;
   /** What a user gives to `-d`, and what else. */
   readonly device: string;
   readonly flags: readonly string[];
@@ -63,6 +66,15 @@ const FTDI = {
 } as const;
 /** No kernel driver knows the SPI interfaces of WCH. */
 const WCH = { ...TABLE, npm: "usb", drivers: { idle: null, inUse: "usbfs" } } as const;
+
+const CH347 = {
+  ...WCH,
+  /** Its slowest clock is above the 400 kHz of identification. */
+  card: { maxIdentificationHz: 468_750 },
+  device: "ch347",
+  longRead: "0+512K",
+  midway: 200,
+} as const;
 
 /** Every bridge, over every package. */
 export const BRIDGES: readonly BridgeRow[] = [
@@ -108,6 +120,34 @@ export const BRIDGES: readonly BridgeRow[] = [
     chip: "CH341A",
     longRead: "0+128K",
     midway: 300,
+  },
+  {
+    ...CH347,
+    name: "CH347T",
+    make: (clock, spi) => models.ch347({ clock, spi, part: "ch347t" }),
+    interfaceNumber: 2,
+    settled: "/dev/ttyACM0",
+    listing: {
+      selector: "ch347:0123456789",
+      chip: "CH347T in mode 1",
+      serialNumber: "0123456789",
+      node: USB_NODE,
+    },
+    chip: "CH347T",
+  },
+  {
+    ...CH347,
+    name: "CH347F",
+    make: (clock, spi) => models.ch347({ clock, spi, part: "ch347f" }),
+    interfaceNumber: 4,
+    settled: "/dev/ttyACM1",
+    listing: {
+      selector: "ch347:0123456789",
+      chip: "CH347F",
+      serialNumber: "0123456789",
+      node: USB_NODE,
+    },
+    chip: "CH347F",
   },
   {
     ...TABLE,

@@ -21,12 +21,15 @@ class Terminal {
   stderrIsTerminal = false;
   columns = 80;
 
-  constructor(stdin) {
+  /** Set: whoever writes waits for {@link Latch.open}, with whatever it has claimed. */
+  constructor(stdin, latch) {
     this.stdin = stdin;
+    this.latch = latch;
   }
 
   async writeOut(data) {
     this.out.push(Buffer.from(data));
+    await this.latch?.pass();
   }
 
   writeErr(text) {
@@ -42,6 +45,23 @@ class Terminal {
   }
 }
 
+/** Holds those who want to pass until it is opened. */
+class Latch {
+  reached = new Promise((resolve) => {
+    this.reach = resolve;
+  });
+  opened = new Promise((resolve) => {
+    this.open = resolve;
+  });
+
+  pass() {
+    this.reach();
+    return this.opened;
+  }
+}
+
+let latch;
+
 async function* once(text) {
   if (text !== "") yield Buffer.from(text, "base64");
 }
@@ -54,11 +74,19 @@ const commands = {
     detach(hubPort);
   },
   /** The real command line, in this process: starting another one takes seconds here. */
-  async cli({ args, stdin = "" }) {
+  async cli({ args, stdin = "", hold = false }) {
+    if (hold) latch = new Latch();
     const { runCli } = await import(pathToFileURL(`${root}/dist/cli/program.js`).href);
-    const terminal = new Terminal(once(stdin));
+    const terminal = new Terminal(once(stdin), hold ? latch : undefined);
     const exit = await runCli(args, terminal);
     return { exit, out: Buffer.concat(terminal.out).toString("utf8"), err: terminal.err };
+  },
+  /** Until the run that is to be held writes its first result. */
+  async held() {
+    await latch.reached;
+  },
+  async release() {
+    latch.open();
   },
   exec({ file, args, timeoutMs }) {
     return new Promise((resolve) => {

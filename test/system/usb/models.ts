@@ -1,5 +1,7 @@
 /** Chip models as the benches export them: without a round trip of their own, for the connection is one. */
 import { createCh341Model } from "../../../src/sim/ch341/model.js";
+import { createCh347Model } from "../../../src/sim/ch347/model.js";
+import type { Ch347ModelOptions } from "../../../src/sim/ch347/options.js";
 import { createFtdiModel } from "../../../src/sim/ftdi/model.js";
 import type { FtdiModelOptions } from "../../../src/sim/ftdi/options.js";
 import { createMcp2210Model } from "../../../src/sim/mcp2210/model.js";
@@ -7,6 +9,7 @@ import { createSerprogModel } from "../../../src/sim/serprog/model.js";
 import type { SpiDevice } from "../../../src/sim/spi-device.js";
 import {
   exportCh341,
+  exportCh347,
   exportFtdi,
   exportMcp2210,
   exportSerprog,
@@ -28,6 +31,13 @@ export function ch341(clock: Clock, spi: SpiDevice, answersHeld?: number): Bench
   const held = answersHeld === undefined ? {} : { answersHeld };
   const model = createCh341Model({ clock, spi, roundTripUs, ...held });
   return { model, exported: exportCh341(model) };
+}
+
+export function ch347(
+  options: Ch347ModelOptions & { readonly part: "ch347t" | "ch347f" },
+): BenchDevice {
+  const model = createCh347Model({ ...options, roundTripUs });
+  return { model, exported: exportCh347(model, options.part) };
 }
 
 export function mcp2210(clock: Clock, spi: SpiDevice): BenchDevice {
