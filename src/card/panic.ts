@@ -11,11 +11,12 @@ import {
   type PanicVerdict,
   type PanicWrite,
 } from "../block/panic.js";
+import { CardError } from "../spi/errors.js";
 import type { Clock } from "../util/clock.js";
-import { type Deadline, earlier } from "../util/deadline.js";
+import { type Deadline, earlier, expired } from "../util/deadline.js";
 import { errorCode, isMmcpstoreError } from "../util/errors.js";
 import type { CardRecovery } from "./recovery/report.js";
-import { type CardSession, PANIC_FAILURES_IN_A_ROW } from "./session.js";
+import { type CardSession, isCrcError, PANIC_FAILURES_IN_A_ROW } from "./session.js";
 import { BlockTransfer } from "./transfer.js";
 
 /** What the card gives its port. */
@@ -24,10 +25,13 @@ export interface PanicCard extends BlockDevice {
   takeOver(done: Promise<unknown>): CardSession;
 }
 
-/** The first sector of what may be written, as it was when all was well: the card in the slot must still have it. */
+/**
+ * The first sector of what may be written, as it was when all was well, or as a panic has left it: the card in the slot must still
+ * have it. Nobody knows what it is while it is being written.
+ */
 interface Mark {
   readonly lba: number;
-  readonly bytes: Uint8Array;
+  bytes: Uint8Array | undefined;
 }
 
 /** The port of a card behind any bus: frames, CRC, recovery and the bus alone. */
@@ -87,7 +91,12 @@ class ArmedCard implements ArmedPort {
 }
 
 /** A card that is there, but is not the one that was armed. */
-class WrongCard extends Error {}
+function wrongCard(lba: number): CardError {
+  return new CardError("CARD_ABSENT", "another card, or one that was copied, is in the adapter", {
+    details: { found: `other contents in block ${lba}` },
+    hint: "put the card back that was armed, or start again with this one",
+  });
+}
 
 /** One panic write. */
 class Shot {
@@ -121,19 +130,41 @@ class Shot {
       }
       return await this.#verify(transfer, compare);
     } catch (error) {
-      return this.#verdict(outcomeOf(error), error);
+      return this.#verdict(this.#outcomeOf(error), error);
     }
   }
 
-  /** A card that was power-cycled, or another one in its place, shows only now: it is taken back once. */
-  async #write(transfer: BlockTransfer, { lba, bytes }: PanicWrite): Promise<void> {
+  /** A card that takes a command and then sends nothing, though there is time left, has gone in between. */
+  #outcomeOf(error: unknown): PanicOutcome {
+    const outcome = outcomeOf(error);
+    const silent = isMmcpstoreError(error) && error.details["reason"] === "no-token";
+    return silent && outcome === "deadline" && !expired(this.#clock, this.#deadline)
+      ? "card-gone"
+      : outcome;
+  }
+
+  /**
+   * Each block is sent at most twice: once more, because nothing protects a response, so that a card that seems to refuse may not
+   * have. One that was power-cycled, or another one in its place, shows only now: it is taken back once.
+   */
+  async #write(transfer: BlockTransfer, write: PanicWrite): Promise<void> {
     try {
-      await transfer.write(lba, bytes, this.#deadline);
+      await this.#send(transfer, write);
     } catch (error) {
-      if (this.#recovery !== undefined || this.#session.stateKnown) throw error;
-      await this.#takeBack();
-      await transfer.write(lba, bytes, this.#deadline);
+      const lost = !this.#session.stateKnown;
+      if (isCrcError(error) || (lost && this.#recovery !== undefined)) throw error;
+      if (lost) await this.#takeBack();
+      await this.#send(transfer, write);
     }
+  }
+
+  async #send(transfer: BlockTransfer, { lba, bytes }: PanicWrite): Promise<void> {
+    const mark = this.#mark;
+    const at = mark === undefined ? -1 : (mark.lba - lba) * BLOCK_SIZE;
+    const marked = at >= 0 && at < bytes.length;
+    if (mark !== undefined && marked) mark.bytes = undefined;
+    await transfer.write(lba, bytes, this.#deadline);
+    if (mark !== undefined && marked) mark.bytes = bytes.subarray(at, at + BLOCK_SIZE);
   }
 
   /** A card in transfer state is not bothered. One that stays busy is reset when half of the time is gone. */
@@ -152,15 +183,16 @@ class Shot {
   }
 
   async #checkMark(): Promise<void> {
+    const { lba = 0, bytes } = this.#mark ?? {};
+    if (bytes === undefined) return;
     const transfer = new BlockTransfer(this.#session, PANIC_FAILURES_IN_A_ROW);
-    if (this.#mark === undefined || (await allEqual(transfer, [this.#mark], this.#deadline)))
-      return;
-    throw new WrongCard("the card's contents are not those that were armed for");
+    if (!(await allEqual(transfer, [{ lba, bytes }], this.#deadline))) throw wrongCard(lba);
   }
 
   async #verify(transfer: BlockTransfer, compare: readonly PanicWrite[]): Promise<PanicVerdict> {
+    const compared = (): Promise<boolean> => allEqual(transfer, compare, this.#deadline);
     try {
-      const equal = await allEqual(transfer, compare, this.#deadline);
+      const equal = await compared().catch(compared);
       return this.#verdict(equal ? "committed" : "committed-unverified");
     } catch (error) {
       return this.#verdict("committed-unverified", error);
@@ -199,7 +231,6 @@ const OUTCOMES: Readonly<Record<string, PanicOutcome>> = {
 };
 
 function outcomeOf(error: unknown): PanicOutcome {
-  if (error instanceof WrongCard) return "wrong-card";
   const code = errorCode(error) ?? "";
   if (isMmcpstoreError(error) && error.details["found"] !== undefined) return "wrong-card";
   const known = OUTCOMES[code];

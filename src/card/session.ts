@@ -43,8 +43,10 @@ export class CardSession {
   readonly line: CardLine;
   readonly #options: IdentifyOptions;
   #identity: CardIdentity;
-  /** The card was seen in idle state: only identification helps. */
+  /** An identification has failed, or is under way: only another one helps. */
   #wasReset = false;
+  /** The card was seen in idle state. Nothing protects a response, so that it may be in the middle of a transfer instead. */
+  #idleSeen = false;
   /** An erase may be running until then, whatever became of its caller. */
   #eraseUntil: Deadline = NEVER;
   /** Set once the clock was stepped down: never faster again. */
@@ -68,6 +70,7 @@ export class CardSession {
   preempt(): CardSession {
     const next = new CardSession(this.line.preempt(), this.#options, this.#identity);
     next.#wasReset = this.#wasReset;
+    next.#idleSeen = this.#idleSeen;
     next.#eraseUntil = this.#eraseUntil;
     next.#cappedHz = this.#cappedHz;
     return next;
@@ -84,7 +87,7 @@ export class CardSession {
 
   /** False: the next operation begins with a recovery. */
   get stateKnown(): boolean {
-    return this.line.bus.stateKnown && !this.#wasReset;
+    return this.line.bus.stateKnown && !this.#wasReset && !this.#idleSeen;
   }
 
   /** Byte or block address of a block, as the argument of a data command. */
@@ -147,9 +150,9 @@ export class CardSession {
     return new CardError("CARD_ERROR", message, { details, hint: HINT.powerCycle });
   }
 
-  /** The card says "idle" where it must not: remembers that it has to be identified again. */
+  /** The card says "idle" where it must not: the next operation begins with a recovery, which tells noise from a reset. */
   resetSeen(doing: string): CardError {
-    this.#wasReset = true;
+    this.#idleSeen = true;
     return wasReset(doing);
   }
 
@@ -173,8 +176,11 @@ export class CardSession {
       crcProved: this.#identity.integrityClass === "A",
     });
     line.log.warn({ ...report }, "card recovered from an unknown state");
-    if (report.outcome === "ready")
-      return { report, same: await isSameCard(line, this.#identity, deadline) };
+    if (report.outcome === "ready") {
+      const same = await isSameCard(line, this.#identity, deadline);
+      if (same) this.#idleSeen = false;
+      return { report, same };
+    }
     if (report.outcome !== "busy") return { report, same: false };
     throw new CardError("CARD_BUSY", "the card is still busy with what it did before", {
       details: { stateKnown: false },
@@ -194,6 +200,7 @@ export class CardSession {
       });
     }
     this.#wasReset = false;
+    this.#idleSeen = false;
     this.#identity = found;
     this.line.log.warn({ cid: found.cid.raw }, "the card was identified again");
   }

@@ -209,8 +209,8 @@ export const VERBS: readonly Verb[] = [
   {
     name: "trace export",
     operands: "<cassette> <file>",
-    summary: "write recorded SPI traffic for other tools",
-    options: [flag("format", "--format <format>", "vcd")],
+    summary: "write recorded traffic for other tools",
+    options: [flag("format", "--format <format>", "vcd, sr, pcapng, pcap or umockdev (vcd)")],
     load: () => import("./commands/trace-export.js"),
   },
   {

@@ -30,8 +30,11 @@ export interface UsbOpenOptions {
   readonly load?: UsbLoader;
 }
 
-/** LIBUSB_ERROR_NOT_SUPPORTED: no kernel drivers to be detached on this system. */
-const ERRNO_NOT_SUPPORTED = -12;
+/**
+ * No kernel drivers to be detached on this system (LIBUSB_ERROR_NOT_SUPPORTED), or it does not tell (LIBUSB_ERROR_OTHER, from emulated usbfs):
+ * if there is one after all, claiming the interface says so.
+ */
+const NO_DRIVERS_KNOWN: ReadonlySet<number | undefined> = new Set([-12, -99]);
 const RELEASE_GRACE_US = 2_000_000;
 
 /**
@@ -103,7 +106,7 @@ function detach(native: NativeInterface, doing: string): boolean {
     native.detachKernelDriver();
     return true;
   } catch (error) {
-    if (errnoOf(error) === ERRNO_NOT_SUPPORTED) return false;
+    if (NO_DRIVERS_KNOWN.has(errnoOf(error))) return false;
     throw toTransportError(error, doing);
   }
 }

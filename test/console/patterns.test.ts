@@ -2,7 +2,10 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "@jest/globals";
 import { ConsoleFollower } from "../../src/console/follower.js";
+import { LineCutter } from "../../src/console/line-cutter.js";
 import { BOOT_PATTERN, END_PATTERNS, START_PATTERNS, textOf } from "../../src/console/patterns.js";
+import { watchConsole } from "../../src/console/watch.js";
+import { SimClock } from "../../src/sim/clock.js";
 import { OTHER_LINES, REPORT_LINES } from "./kernel-lines.js";
 
 /** What may stand in front of the kernel's own text. */
@@ -26,6 +29,23 @@ function story(bytes: Uint8Array): string[] {
     if (event.kind === "start") return `${event.report}: ${textOf(event.line)}`;
     return `${event.report} ends by ${event.ended}`;
   });
+}
+
+/** Beginnings of the reports of a console whose lines come at the times that they are stamped with. */
+async function withPauses(bytes: Uint8Array): Promise<string[]> {
+  const clock = new SimClock();
+  async function* lines(): AsyncGenerator<Uint8Array> {
+    for (const line of new LineCutter().push(bytes)) {
+      const seconds = Number(/\[ *(\d+\.\d{6})\]/.exec(Buffer.from(line).toString())?.[1] ?? 0);
+      await clock.sleep(Math.max(0, seconds * 1e6 - clock.nowUs()));
+      yield line;
+    }
+  }
+  const follower = new ConsoleFollower({ maxBytes: 1 << 20 });
+  const seen: string[] = [];
+  const events = watchConsole(lines(), follower, { clock, quietMs: 4000, longestMs: 80_000 });
+  for await (const event of events) if (event.kind === "report") seen.push(textOf(event.line));
+  return seen;
 }
 
 const crlf = (text: string): Uint8Array => Buffer.from(text.replaceAll("\n", "\r\n"));
@@ -82,6 +102,31 @@ describe("whole consoles", () => {
       "panic ends by end marker",
     ]);
   });
+
+  test("a real kernel, arm64 6.1, behind a prompt: the same, and a stall", () => {
+    expect(story(consoleOf("arm64-6.1.raw"))).toEqual([
+      "boot",
+      "oops: INFO: task init:91 blocked for more than 1 seconds.",
+      "oops ends by end marker",
+      "oops: Unable to handle kernel NULL pointer dereference at virtual address 0000000000000000",
+      "oops ends by end marker",
+      "panic: Kernel panic - not syncing: panic judge",
+      "panic ends by end marker",
+    ]);
+  });
+
+  test.each(["x86_64-6.1.raw", "arm64-6.1.raw"])(
+    "%s: with its pauses, each report is one of its own",
+    async (name) => {
+      expect(await withPauses(consoleOf(name))).toEqual([
+        expect.stringContaining("INFO: task init:"),
+        expect.stringContaining("watchdog: BUG: soft lockup"),
+        expect.stringContaining("kernel BUG at oops_module.c:39!"),
+        expect.stringContaining("NULL pointer dereference"),
+        expect.stringContaining("Kernel panic - not syncing: panic judge"),
+      ]);
+    },
+  );
 
   test("arm: behind a prompt, an oops that becomes a panic", () => {
     expect(story(crlf(consoleOf("arm.log").toString()))).toEqual([

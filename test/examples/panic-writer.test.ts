@@ -20,6 +20,14 @@ export async function two(log) {
   setTimeout(() => { throw new Error("a bug of the harness"); }, 1);
   await new Promise((resolve) => setTimeout(resolve, 60_000));
 }`;
+const EARLY = `import { Worker } from "node:worker_threads";
+import { createPanicMemory, PanicTrigger } from "mmcpstore";
+const memory = createPanicMemory();
+const workerData = { memory, device: process.argv[2] };
+new Worker(new URL("card-worker.js", import.meta.url), { workerData });
+const { report } = new PanicTrigger(memory).fire("early\\n", { deadlineMs: 60_000 });
+process.stdout.write(report.verdict.outcome + " " + report.name + "\\n");
+process.exit(3);`;
 /** A device that takes a record and is never done with it. */
 const STUCK_WORKER = `import { workerData } from "node:worker_threads";
 import { RealClock, servePanics } from "mmcpstore";
@@ -83,6 +91,15 @@ describe("the example of a test harness that leaves its last words", () => {
     const shown = await cli(["-d", `sim:${card}`, "pstore", "show", "0"]);
     expect(shown.out).toMatch(/^Panic: Total 1 times\nPanic#1 Part1\n/);
     expect(shown.out).toMatch(/about to fail\nError: a bug of the harness\n {4}at /);
+  });
+
+  it("a thread that dies before its worker is ready waits for it, blocked as it is", async () => {
+    const early = folder.write("early.mjs", EARLY);
+    const { status, stdout } = spawnSync(process.execPath, [early, `sim:${card}`], {
+      encoding: "utf8",
+    });
+    expect([status, stdout]).toEqual([3, "committed dmesg-pstore_blk-1\n"]);
+    expect(await names()).toEqual(["dmesg-pstore_blk-0", "dmesg-pstore_blk-1"]);
   });
 
   it("dies too when the card is out of reach", () => {

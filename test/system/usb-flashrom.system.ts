@@ -18,6 +18,7 @@ const tools = [
 const judged = tools ? describe : describe.skip;
 const READ_ID = 0x9f;
 const HUB_PORT = 0;
+const report: string[] = [];
 let dir: string;
 let guest: UsbGuest;
 
@@ -59,7 +60,7 @@ async function flashrom(row: BridgeRow, port: number, words: readonly string[]):
   try {
     await agent.attach(port, "1-1", HUB_PORT);
     await agent.until(row.settled);
-    const { exit, out, err: all } = await agent.exec("/usr/sbin/flashrom", words);
+    const { exit, out, err: all } = await agent.exec("flashrom", words);
     const read =
       exit === 0 && words.includes("-r") ? await agent.read("/run/flash.bin") : undefined;
     const err = all.replaceAll(NOT_MAPPABLE, "");
@@ -87,6 +88,7 @@ judged("flashrom on exported bridges", () => {
   afterAll(async () => {
     await guest?.close();
     rmSync(dir, { recursive: true, force: true });
+    process.stdout.write(`\nflashrom over vhci_hcd of Debian's kernel:\n${report.join("\n")}\n`);
   });
 
   describe.each(PROGRAMMERS)("$bridge as $programmer", ({ bridge, programmer, allowed, make }) => {
@@ -102,6 +104,7 @@ judged("flashrom on exported bridges", () => {
       expect(seen).toMatchObject({ exit: 1, err: "" });
       expect(seen.out).toContain("No EEPROM/flash device found.");
       expect(broken(bench.model)).toEqual([]);
+      report.push(`  ${bridge} as ${programmer}: probed, nothing to find`);
     });
 
     test("finds the chip that is there, and reads all of it", async () => {
@@ -118,6 +121,7 @@ judged("flashrom on exported bridges", () => {
       expect(seen.read).toHaveLength(FLASH_BYTES);
       expect(seen.read?.equals(flash.content)).toBe(true);
       expect(broken(model)).toEqual([]);
+      report.push(`  ${bridge} as ${programmer}: ${FLASH_NAME} found, ${FLASH_BYTES} bytes read`);
     });
   });
 });

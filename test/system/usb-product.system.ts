@@ -55,6 +55,9 @@ judged("what `sim serve --usbip` exports, all of it plugged into one machine", (
   afterAll(async () => {
     await guest?.close();
     await server?.stop();
+    process.stdout.write(
+      `\nat once over vhci_hcd: ${DEVICES.map(({ chip }) => chip).join(", ")}\n`,
+    );
     rmSync(dir, { recursive: true, force: true });
   });
 

@@ -148,11 +148,16 @@ function bridgeTests(row: BridgeRow): void {
 
   test("the kernel's driver makes room while it is used, and is given the interface back", async () => {
     const reading = plugged.run(["read", row.longRead, "/run/long.bin"]);
-    const seen = await plugged.driversDuring(reading);
+    const { inUse, idle } = row.drivers;
+    const [seen, beside] = await Promise.all([
+      plugged.driversDuring(reading),
+      row.beside === undefined ? new Set([idle]) : plugged.driversDuring(reading, row.beside),
+    ]);
     expect(await reading).toMatchObject({ exit: 0 });
-    expect(seen).toContain(row.drivers.inUse);
-    expect(await plugged.driver()).toBe(row.drivers.idle);
-    ran.push(`${row.drivers.idle ?? "no driver"} → ${row.drivers.inUse} → back`);
+    expect(seen).toContain(inUse);
+    expect([...beside]).toEqual([idle]);
+    expect(await plugged.driver()).toBe(idle);
+    ran.push(`${idle ?? "no driver"} → ${inUse} → back`);
   });
 
   test("no rule of chip or card was broken", () => {

@@ -47,7 +47,7 @@ describe("opening", () => {
   });
 
   test("no driver bound, or none that could be: nothing to detach", async () => {
-    for (const options of [{ kernelDriver: false }, { driverErrno: -12 }]) {
+    for (const options of [{ kernelDriver: false }, { driverErrno: -12 }, { driverErrno: -99 }]) {
       const { native, transport } = await open(options);
       await transport.close();
       expect(native.log).toEqual(["open", "claim 0", "release 0", "close"]);

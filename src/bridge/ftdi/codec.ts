@@ -44,6 +44,8 @@ export const CS_PIN = 0x08;
 
 /** A shift counts its bytes in 16 bits. */
 const MAX_OP_BYTES = 65536;
+/** One less where an answer comes: Wireshark's dissector counts answers in 16 bits too, and fails at 65536. */
+const MAX_ANSWERED_BYTES = 65535;
 
 const BASE_HZ = 60e6;
 const MAX_DIVISOR = 0xffff;
@@ -245,15 +247,17 @@ class ScriptWriter {
 
   /** A command whose only argument is a number of bytes. */
   counted(opcode: number, length: number): void {
-    for (let left = length; left > 0; left -= MAX_OP_BYTES) {
-      this.#head(opcode, Math.min(left, MAX_OP_BYTES));
+    const most = mostBytesOf(opcode);
+    for (let left = length; left > 0; left -= most) {
+      this.#head(opcode, Math.min(left, most));
     }
   }
 
   /** A command with payload. */
   shift(opcode: number, data: Uint8Array): void {
-    for (let from = 0; from < data.length; from += MAX_OP_BYTES) {
-      const part = data.subarray(from, from + MAX_OP_BYTES);
+    const most = mostBytesOf(opcode);
+    for (let from = 0; from < data.length; from += most) {
+      const part = data.subarray(from, from + most);
       this.#head(opcode, part.length);
       this.#closePlain();
       this.#parts.push(part);
@@ -273,4 +277,9 @@ class ScriptWriter {
     if (this.#plain.length > 0) this.#parts.push(Uint8Array.from(this.#plain));
     this.#plain = [];
   }
+}
+
+function mostBytesOf(opcode: number): number {
+  const isAnswered = opcode === MPSSE.readBytes || opcode === MPSSE.exchangeBytes;
+  return isAnswered ? MAX_ANSWERED_BYTES : MAX_OP_BYTES;
 }

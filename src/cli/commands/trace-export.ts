@@ -1,26 +1,18 @@
 import { readCassette } from "../../device/replay.js";
-import { decodeCassette } from "../../trace/chips.js";
-import { exportVcd } from "../../trace/vcd.js";
-import { UsageError } from "../../util/errors.js";
+import { exportTrace, parseExportFormat } from "../../trace/export.js";
 import { note, type RunVerb, writeJson } from "../context.js";
 import { openSink } from "../data-io.js";
 import { EXIT } from "../exit-codes.js";
 import { operand } from "../session.js";
 
-const FORMATS = ["vcd"];
-
-/** `trace export CASSETTE FILE --format vcd` */
+/** `trace export CASSETTE FILE --format vcd|sr|pcapng|pcap|umockdev` */
 export const run: RunVerb = async (context, operands, flags) => {
-  const format = typeof flags["format"] === "string" ? flags["format"] : "vcd";
-  if (!FORMATS.includes(format))
-    throw new UsageError(`'${format}' is no format to export to`, {
-      hint: `it is ${FORMATS.join(" or ")}`,
-    });
+  const format = parseExportFormat(typeof flags["format"] === "string" ? flags["format"] : "vcd");
   const path = operand(operands, 1, "file");
-  const { spi } = decodeCassette(await readCassette(operand(operands, 0, "cassette")));
+  const pieces = exportTrace(await readCassette(operand(operands, 0, "cassette")), format);
   const sink = await openSink(context.io, path);
   try {
-    for (const piece of exportVcd(spi)) await sink.write(Buffer.from(piece));
+    for (const piece of pieces) await sink.write(piece);
     await sink.finish();
   } catch (error) {
     await sink.abandon();

@@ -103,6 +103,7 @@ export class Ch347Chip implements PacketChip {
         return;
       case "configure":
         this.#port.configure(event.settings, this.#endUs);
+        if (this.#settings.csOnSettings === "released") this.#port.release();
         this.#rawSettings = transfer.slice(event.offset + HEAD_BYTES).subarray(0, SETTINGS_BYTES);
         this.#answer(COMMAND.writeSettings, Uint8Array.of(this.#settings.settingsStatus));
         return;

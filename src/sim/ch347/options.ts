@@ -34,6 +34,8 @@ export interface Ch347ModelOptions {
   readonly zeroLengthPackets?: boolean;
   /** Status of the answer to settings. Default 0. */
   readonly settingsStatus?: number;
+  /** What settings do to CS is not documented. Default `kept`. */
+  readonly csOnSettings?: "kept" | "released";
   /** Default `0123456789`. */
   readonly serialNumber?: string;
   /** Default `1-1`. */
@@ -55,6 +57,7 @@ const DEFAULTS = {
   splitBytes: Infinity,
   zeroLengthPackets: true,
   settingsStatus: 0,
+  csOnSettings: "kept",
   serialNumber: "0123456789",
   portPath: "1-1",
 } as const;

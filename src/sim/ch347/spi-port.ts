@@ -53,6 +53,11 @@ export class SpiPort {
     this.#configured = true;
   }
 
+  release(): void {
+    this.#cs = "high";
+    this.#spi.setCs("high");
+  }
+
   /** Returns how long it takes, in microseconds. */
   select({ level, autoRelease, activeUs, releaseUs }: CsChange, atUs: number): number {
     if (autoRelease) this.#report("auto-release", atUs, "after the next transfer");

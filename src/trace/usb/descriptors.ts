@@ -77,9 +77,11 @@ function interfaceNumberOf({ bridge, device, packetSizes }: CassetteHeader): num
 }
 
 function bulkEndpoints({ packetSizes }: CassetteHeader): Uint8Array[] {
-  return Object.entries(packetSizes).map(([address, size]) =>
-    endpointDescriptor(Number(address), TRANSFER.bulk, size, 0),
-  );
+  const byAddress = Object.entries(packetSizes).map(([key, size]) => [Number(key), size] as const);
+  // IN first, as all of these chips have them.
+  return byAddress
+    .toSorted(([a], [b]) => b - a)
+    .map(([address, size]) => endpointDescriptor(address, TRANSFER.bulk, size, 0));
 }
 
 function hidEndpoints(): Uint8Array[] {

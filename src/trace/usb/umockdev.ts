@@ -66,8 +66,12 @@ function attributesOf(header: CassetteHeader): Record<string, string | number | 
 
 function pairs(letter: string, values: Record<string, string | number | undefined>): string[] {
   return Object.entries(values).flatMap(([name, value]) =>
-    value === undefined ? [] : [`${letter}: ${name}=${value}`],
+    value === undefined ? [] : [`${letter}: ${name}=${escaped(value)}`],
   );
+}
+
+function escaped(value: string | number): string {
+  return String(value).replaceAll("\\", "\\\\").replaceAll("\n", "\\n");
 }
 
 function padded(number: number): string {

@@ -68,7 +68,7 @@ export function placeOf({ device }: CassetteHeader): BusPlace {
  * @throws UsageError if the recording is of no USB device
  */
 export function urbsOf({ header, events }: Cassette): UrbEvent[] {
-  const firstUs = header.wallTimeMs * 1000;
+  const firstUs = Math.max(1, header.wallTimeMs) * 1000;
   const urbs = plugIn(header, firstUs);
   const last = urbs.length / 2;
   const requests = new Map<number, Request>();

@@ -31,8 +31,9 @@ describe("scripts, typed from AN_108 and bridges.md 1.5 and 1.6", () => {
       ],
       "80 0a 0b 8f 00 00",
     ],
-    ["read 66 000 bytes", [{ kind: "read", length: 66_000 }], "20 ff ff 20 cf 01 87"],
-    ["read 65 536 bytes", [{ kind: "read", length: 65_536 }], "20 ff ff 87"],
+    ["read 66 000 bytes", [{ kind: "read", length: 66_000 }], "20 fe ff 20 d0 01 87"],
+    ["read 65 535 bytes", [{ kind: "read", length: 65_535 }], "20 fe ff 87"],
+    ["read 65 536 bytes", [{ kind: "read", length: 65_536 }], "20 fe ff 20 00 00 87"],
     ["read one byte", [{ kind: "read", length: 1 }], "20 00 00 87"],
     ["wait for 17 ms at 30 MHz", [{ kind: "waitReady", maxBytes: 65_536 }], "9c ff ff"],
     ["wait for one byte", [{ kind: "waitReady", maxBytes: 1 }], "9c 00 00"],
@@ -82,12 +83,15 @@ describe("scripts, typed from AN_108 and bridges.md 1.5 and 1.6", () => {
     );
   });
 
-  test("shifts of more than 65 536 bytes are cut", () => {
+  test("shifts of more than 65 535 bytes are cut where an answer comes, else those of more than 65 536", () => {
     const data = new Uint8Array(65_537).fill(0x5a);
     const { bytes, replyBytes } = encodeStep([{ kind: "exchange", data }], "low");
     expect(replyBytes).toBe(65_537);
-    expect(toHex(bytes.subarray(0, 4))).toBe("31ffff5a");
-    expect(toHex(bytes.subarray(3 + 65_536))).toBe(plain("31 00 00 5a 80 02 0b 87"));
+    expect(toHex(bytes.subarray(0, 4))).toBe("31feff5a");
+    expect(toHex(bytes.subarray(3 + 65_535))).toBe(plain("31 01 00 5a 5a 80 02 0b 87"));
+    const written = encodeStep([{ kind: "write", data }], "low").bytes;
+    expect(toHex(written.subarray(0, 4))).toBe("11ffff5a");
+    expect(toHex(written.subarray(3 + 65_536))).toBe(plain("11 00 00 5a 80 02 0b"));
   });
 
   test("what is said about CS", () => {

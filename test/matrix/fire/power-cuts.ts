@@ -82,8 +82,8 @@ export function cutId({ bench, byte, from }: RecordedFire, at: number, state: Cu
   return `${nameOf(bench.panel)}, interrupted at byte ${byte}, power cut at byte ${at - from} of fire(), ${state}`;
 }
 
-/** Verdicts that are true where power went before the last byte. */
-const CUT_OUTCOMES: readonly string[] = ["card-gone", "committed-unverified"];
+/** Verdicts that can be true; `committed` where only the last clocks behind the reading back are missing. */
+const CUT_OUTCOMES: readonly string[] = ["card-gone", "committed-unverified", "committed"];
 
 /** The power really goes: the cells hold what was worked out, and the verdict says no more than is true. */
 export async function reallyCut(
@@ -102,7 +102,7 @@ export async function reallyCut(
   if (!CUT_OUTCOMES.includes(outcome)) failures.push(`the verdict is ${outcome}`);
   if (outcome === "card-gone" && error?.hint === undefined) failures.push("no hint");
   const { own } = await bench.sets();
-  if (outcome === "committed-unverified" && own !== fire.final.own)
+  if (outcome.startsWith("committed") && own !== fire.final.own)
     failures.push(`${outcome}, and we show ${own}`);
   return failures.map((failure) => `${cutId(fire, at, state)}: ${failure}`);
 }
@@ -132,4 +132,17 @@ function setsOfFullRing(before: string, after: string): Set<string> {
   const now = after.split(" ");
   const kept = before.split(" ").filter((one) => now.includes(one));
   return new Set([before, kept.join(" "), after]);
+}
+
+/** Panics after so many bytes of what the regular path does: all of them, in steps. */
+export async function* firesDuring(bench: FireBench, step: number): AsyncGenerator<RecordedFire> {
+  for (let byte = step >> 1; ; byte += step) {
+    const fire = await recordFire(bench, byte).catch((error: unknown) => {
+      if (error instanceof RangeError) return undefined;
+      throw error;
+    });
+    if (fire === undefined) return;
+    yield fire;
+    if (bench.panel.before === "idle") return;
+  }
 }

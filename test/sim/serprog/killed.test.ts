@@ -59,6 +59,7 @@ describe.each(["full", "stm32-vserprog"] as const)("%s", (board) => {
       expect([us, judge(into)]).toEqual([us, expect.stringMatching(/^n*o*$/)]);
       await card.write(200, pattern(BLOCKS * 512, 3));
       await card.close();
+      expect([us, b.model.violations]).toEqual([us, []]);
       if (wasThrough) return;
     }
     throw new Error("the write never ended");

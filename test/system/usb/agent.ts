@@ -26,7 +26,7 @@ interface Waiting {
 }
 
 const COMMAND_LIMIT_MS = 240_000;
-const WAIT_MS = 30_000;
+const WAIT_MS = 60_000;
 
 /** A node process in the guest (guest-agent.mjs), as the test sees it. */
 export class Agent {

@@ -28,7 +28,16 @@ export class ServingProcess {
   }
 
   static start(exports: readonly string[]): Promise<ServingProcess> {
-    const words = ["sim", "serve", "--usbip", "127.0.0.1:0", "--json", "--export", ...exports];
+    const words = [
+      "-q",
+      "sim",
+      "serve",
+      "--usbip",
+      "127.0.0.1:0",
+      "--json",
+      "--export",
+      ...exports,
+    ];
     const child = spawn(process.execPath, ["dist/cli/main.js", ...words], {
       stdio: ["ignore", "pipe", "inherit"],
     });

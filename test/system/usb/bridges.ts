@@ -34,6 +34,8 @@ export interface BridgeRow {
   readonly flags: readonly string[];
   /** Interface of configuration 1 that it is driven by. */
   readonly interfaceNumber: number;
+  /** An interface beside it whose driver must not be touched. */
+  readonly beside?: number;
   /** Kernel driver of that interface while nobody uses it, and while the command line does. */
   readonly drivers: { readonly idle: string | null; readonly inUse: string | null };
   /** What is there when the kernel is done with it. */
@@ -94,6 +96,7 @@ export const BRIDGES: readonly BridgeRow[] = [
     make: (clock, spi) => models.ftdi({ clock, spi, chip: "ft2232h" }),
     device: "ft2232h",
     interfaceNumber: 0,
+    beside: 1,
     settled: "/dev/ttyUSB1",
     listing: { selector: "usb:1-1", chip: "FT2232H", node: USB_NODE },
     chip: "FT2232H",
@@ -104,6 +107,7 @@ export const BRIDGES: readonly BridgeRow[] = [
     make: (clock, spi) => models.ftdi({ clock, spi, chip: "ft2232h", channel: "B" }),
     device: "ft2232h/B",
     interfaceNumber: 1,
+    beside: 0,
     settled: "/dev/ttyUSB1",
     listing: { selector: "usb:1-1", chip: "FT2232H", node: USB_NODE },
     chip: "FT2232H",

@@ -11,6 +11,8 @@ const HUB_PORT = 0;
 /** Longer than anything here takes: whoever runs into it ends with exit 10. */
 const TIMEOUT = "120s";
 
+type Drivers = ReadonlySet<string | null>;
+
 /** A bridge with a card in this process, plugged into the guest, and the node process there that uses it. */
 export class Plugged {
   readonly row: BridgeRow;
@@ -72,15 +74,16 @@ export class Plugged {
     return this.run([...this.row.part, "-y", "pstore", ...words, ...common], stdin);
   }
 
-  /** The kernel driver of the bridge's interface. */
-  driver(): Promise<string | null> {
-    return this.#agent.driver(`1-1:1.${this.row.interfaceNumber}`);
+  /** The kernel driver of an interface, the bridge's by default. */
+  driver(interfaceNumber: number = this.row.interfaceNumber): Promise<string | null> {
+    return this.#agent.driver(`1-1:1.${interfaceNumber}`);
   }
 
-  /** The drivers that were seen on the interface while `work` went on. */
-  async driversDuring(work: Promise<unknown>): Promise<ReadonlySet<string | null>> {
+  /** The drivers that were seen on an interface while `work` went on. */
+  async driversDuring(work: Promise<unknown>, interfaceNumber?: number): Promise<Drivers> {
     const seen = new Set<string | null>();
-    for (const over = overOf(work); !over.is; await delay(POLL_MS)) seen.add(await this.driver());
+    for (const over = overOf(work); !over.is; await delay(POLL_MS))
+      seen.add(await this.driver(interfaceNumber));
     return seen;
   }
 
