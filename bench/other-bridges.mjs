@@ -20,6 +20,13 @@ const BENCHES = [
     { bridge: "ch341a" },
     { "packets out": ["outPackets", 2150], "packets in": ["inPackets", 2150] },
   ],
+  // Its slowest clock is 468.75 kHz.
+  [
+    "CH347",
+    { bridge: "ch347" },
+    { "IN transfers": ["inTransfers", 140] },
+    { maxIdentificationHz: 468_750 },
+  ],
   [
     "MCP2210",
     { bridge: "mcp2210" },
@@ -28,10 +35,14 @@ const BENCHES = [
   ["serprog, full duplex", { bridge: "serprog" }, { operations: ["operations", 24] }],
 ];
 
-async function open(texts) {
+async function open(texts, cardOptions) {
   const clock = new SimClock();
   const sim = parseSimOptions(texts);
-  const card = createCardModel(new MemoryFlash(SECTORS), { ...BENCH_CARD, ...sim.card });
+  const card = createCardModel(new MemoryFlash(SECTORS), {
+    ...BENCH_CARD,
+    ...sim.card,
+    ...cardOptions,
+  });
   const adapter = createSimModel(sim, { clock, spi: card });
   const bridge = await openBridge(adapter.family, {
     link: linkOf(adapter),
@@ -43,8 +54,8 @@ async function open(texts) {
   return { clock, adapter, card, device: await openCard({ bus, clock }) };
 }
 
-async function gatesOf([name, texts, bounds]) {
-  const { clock, adapter, card, device } = await open(texts);
+async function gatesOf([name, texts, bounds, cardOptions = {}]) {
+  const { clock, adapter, card, device } = await open(texts, cardOptions);
   const data = Uint8Array.from({ length: BYTES }, (_, at) => (at * 13 + (at >> 9)) & 0xff);
   await device.write(2048, data);
   const into = new Uint8Array(BYTES);

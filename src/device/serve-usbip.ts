@@ -94,7 +94,12 @@ async function openExported(
   const sim = parseSimOptions(spec.options);
   // Real timers are a millisecond at best: the connection itself is the round trip.
   const bench = await openSimBench({ path: spec.path, sim, readOnly, clock, roundTripUs: 0 });
-  return { device, bench, exported: exportAdapter(bench.adapter, sim, clock) };
+  try {
+    return { device, bench, exported: exportAdapter(bench.adapter, sim, clock) };
+  } catch (error) {
+    await bench.close();
+    throw error;
+  }
 }
 
 function exportAdapter(adapter: SimModel, sim: SimOptions, clock: RealClock): ExportedDevice {

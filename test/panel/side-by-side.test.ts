@@ -6,6 +6,7 @@ const FAMILIES = [
   "bridge=ft232h",
   "bridge=ft4232h",
   "bridge=ch341a&ident=fast",
+  "bridge=ch347",
   "bridge=mcp2210",
   "bridge=serprog",
   "bridge=serprog&board=stm32-vserprog&startup=lax",

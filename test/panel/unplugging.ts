@@ -8,6 +8,8 @@ export const BENCHES: readonly string[] = [
   "bridge=ft2232h",
   "bridge=ch341a",
   "bridge=ch341a&ident=fast",
+  "bridge=ch347",
+  "bridge=ch347f",
   "bridge=mcp2210",
   "bridge=serprog",
   "bridge=serprog&board=stm32-vserprog&startup=lax",

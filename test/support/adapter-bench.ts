@@ -26,6 +26,8 @@ export const ADAPTER_BENCHES: readonly string[] = [
   "bridge=ft4232h",
   "bridge=ch341a",
   "bridge=ch341a&ident=fast",
+  "bridge=ch347",
+  "bridge=ch347f",
   "bridge=mcp2210",
   "bridge=serprog",
   "bridge=serprog&board=pico-serprog&startup=lax",
