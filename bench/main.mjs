@@ -2,9 +2,11 @@
 import { gates } from "./gates.mjs";
 import { hostTimes } from "./host-times.mjs";
 import { otherBridges } from "./other-bridges.mjs";
+import { panicGates } from "./panic.mjs";
 
 let failed = 0;
-for (const { name, value, bound, ok } of [...(await gates()), ...(await otherBridges())]) {
+const all = [...(await gates()), ...(await panicGates()), ...(await otherBridges())];
+for (const { name, value, bound, ok } of all) {
   process.stdout.write(
     `${ok ? "ok  " : "FAIL"}  ${name.padEnd(66)} ${String(value).padStart(9)}  ${bound}\n`,
   );

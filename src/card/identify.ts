@@ -15,6 +15,8 @@ export interface IdentifyOptions {
   readonly crc: boolean;
   /** Hz, as asked for; undefined: what the card says, 25 MHz at most. */
   readonly speedHz?: number;
+  /** Reset it though it may still be programming, which may damage what it is programming. Default: it may finish. */
+  readonly atOnce?: boolean;
 }
 
 /**
@@ -65,7 +67,7 @@ async function identifyOnce(
   options: IdentifyOptions,
   deadline: Deadline,
 ): Promise<CardIdentity> {
-  await wakeCard(line, deadline);
+  await wakeCard(line, deadline, options);
   const initialised = await initialiseCard(line, options, deadline);
   const integrityClass = await proveCrc(line, initialised.crc, deadline);
   await checkTransferState(line, initialised.ocr, deadline);

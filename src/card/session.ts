@@ -78,7 +78,7 @@ export class CardSession {
 
   /** Resets a card that stays busy: what it is programming may be damaged. @throws as identification */
   async forceReset(deadline: Deadline): Promise<void> {
-    await this.#identifyAgain(deadline);
+    await this.#identifyAgain(deadline, true);
   }
 
   get identity(): CardIdentity {
@@ -102,15 +102,19 @@ export class CardSession {
 
   /**
    * Before every operation: recovers a card of unknown state, and identifies it again if it needs that. True if
-   * it was identified again, so that what it counted is gone. Without a deadline each of the two has its own.
+   * it was identified again, so that what it counted is gone. Without a deadline each of the two has its own. `busyUntil`: a card
+   * that is still busy then is given up.
    * @throws CardError CARD_ABSENT if it is gone or another one, CARD_BUSY, CARD_TIMEOUT
    */
-  async ensureReady(asked: Deadline | undefined): Promise<boolean> {
+  async ensureReady(
+    asked: Deadline | undefined,
+    busyUntil: Deadline | undefined = asked,
+  ): Promise<boolean> {
     if (asked !== undefined && expired(this.line.clock, asked)) throw tooLate();
     if (this.stateKnown) return false;
     const startUs = this.line.clock.nowUs();
     const { integrityClass } = this.#identity;
-    const report = this.#wasReset ? undefined : await this.#recover(asked);
+    const report = this.#wasReset ? undefined : await this.#recover(busyUntil);
     const how = report?.same === true ? "ready" : "identified";
     if (how === "identified")
       await this.#identifyAgain(asked ?? deadlineIn(this.line.clock, TIMING.identifyMs));
@@ -188,11 +192,12 @@ export class CardSession {
     });
   }
 
-  async #identifyAgain(deadline: Deadline): Promise<void> {
+  async #identifyAgain(deadline: Deadline, atOnce = false): Promise<void> {
     const before = this.#identity;
     this.#wasReset = true;
     const capped = this.#cappedHz === undefined ? {} : { speedHz: this.#cappedHz };
-    const found = await identifyCard(this.line, { ...this.#options, ...capped }, deadline);
+    const options = { ...this.#options, ...capped, atOnce };
+    const found = await identifyCard(this.line, options, deadline);
     if (found.cid.raw !== before.cid.raw) {
       throw new CardError("CARD_ABSENT", "another card is in the adapter now", {
         details: { expected: before.cid.raw, found: found.cid.raw },

@@ -13,10 +13,14 @@ const TRIES_BEFORE_RECOVERY = 5;
 const MAX_DIFFERENT_ANSWERS = 6;
 const MAX_PAUSE_US = 10_000;
 
-/** Power-up clocks, the card left alone while it programs, CMD0 until it says "idle". */
-export async function wakeCard(line: CardLine, deadline: Deadline): Promise<void> {
+/** Power-up clocks, the card left alone while it programs (not with `atOnce`), CMD0 until it says "idle". */
+export async function wakeCard(
+  line: CardLine,
+  deadline: Deadline,
+  { atOnce = false }: { readonly atOnce?: boolean } = {},
+): Promise<void> {
   await line.bus.startUp(START_UP_BYTES, line.within(deadline, TIMING.responseMs));
-  await letFinish(line, deadline);
+  if (!atOnce) await letFinish(line, deadline);
   await resetCard(line, deadline);
 }
 

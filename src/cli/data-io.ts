@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { type FileHandle, open, rename, rm, stat } from "node:fs/promises";
+import { type FileHandle, open, realpath, rename, rm, stat } from "node:fs/promises";
 import { concatBytes } from "../util/bytes.js";
 import { errorCode, IoError, UsageError } from "../util/errors.js";
 import type { CliIo } from "./io.js";
@@ -20,7 +20,10 @@ export interface DataSource {
 export async function openSource(io: CliIo, path: string, limit: number): Promise<DataSource> {
   if (path === "-") return memorySource(await readAll(io, limit));
   const file = await openFile(path);
-  const { size } = await file.stat();
+  const info = await file.stat();
+  // A pipe or a device has no size until it is read.
+  if (!info.isFile()) return memorySource(await collect(file.createReadStream(), limit, path));
+  const { size } = info;
   let at = 0;
   return {
     size,
@@ -53,12 +56,20 @@ function unreadable(path: string, cause: unknown): UsageError {
 }
 
 /** All of stdin. @throws UsageError if there is more than `limit` bytes */
-export async function readAll(io: CliIo, limit: number): Promise<Uint8Array> {
+export function readAll(io: CliIo, limit: number): Promise<Uint8Array> {
+  return collect(io.stdin, limit, "stdin");
+}
+
+async function collect(
+  source: AsyncIterable<Uint8Array>,
+  limit: number,
+  name: string,
+): Promise<Uint8Array> {
   const parts: Uint8Array[] = [];
   let size = 0;
-  for await (const part of io.stdin) {
+  for await (const part of source) {
     size += part.length;
-    if (size > limit) throw new UsageError(`stdin holds more than ${limit} bytes`);
+    if (size > limit) throw new UsageError(`${name} holds more than ${limit} bytes`);
     parts.push(part);
   }
   return concatBytes(parts);
@@ -105,7 +116,19 @@ async function fileSink(path: string, hash: ReturnType<typeof createHash>): Prom
   const there = await stat(path).catch(() => undefined);
   if (there?.isDirectory() === true)
     throw new UsageError(`${path} is a directory`, { hint: "name a file, or - for stdout" });
-  const partial = `${path}.part`;
+  // A device or a pipe (/dev/null) is written to; only a file is replaced, and that where a link to it leads.
+  if (there?.isFile() === false) return openFileSink(path, path, hash);
+  const target = there === undefined ? path : await realpath(path);
+  return openFileSink(`${target}.part`, target, hash);
+}
+
+/** Writes to `partial`, which becomes `path` when it is complete; both may be the same. */
+async function openFileSink(
+  partial: string,
+  path: string,
+  hash: ReturnType<typeof createHash>,
+): Promise<DataSink> {
+  const isReplaced = partial !== path;
   const file = await open(partial, "w").catch((cause: unknown) => {
     throw new UsageError(`${path} cannot be written (${errorCode(cause) ?? "error"})`, {
       cause,
@@ -122,14 +145,14 @@ async function fileSink(path: string, hash: ReturnType<typeof createHash>): Prom
       });
     },
     async finish() {
-      await file.sync();
+      if (isReplaced) await file.sync();
       await file.close();
-      await rename(partial, path);
+      if (isReplaced) await rename(partial, path);
       return hash.digest("hex");
     },
     async abandon() {
       await file.close().catch(() => undefined);
-      await rm(partial, { force: true });
+      if (isReplaced) await rm(partial, { force: true });
     },
   };
 }

@@ -152,7 +152,10 @@ export class PstoreStore {
     if (this.#armed !== undefined) await this.#rearm(this.#armed, {}, deadline);
   }
 
-  /** The armed choice makes way for a write, and is made anew behind it, however it ended. */
+  /**
+   * The armed choice makes way for a write, and is made anew behind it, however it ended. If the device fails then, the one that
+   * made way stays: that is when a panic needs it. Only a partition that must not be written has none.
+   */
   async #whileArmed(write: Disturbance, run: () => Promise<void>): Promise<void> {
     const armed = this.#armed;
     if (armed === undefined) return run();
@@ -160,7 +163,9 @@ export class PstoreStore {
     try {
       await run();
     } finally {
-      await this.#rearm(armed, {}).catch(() => armed.disarm());
+      await this.#rearm(armed, {}).catch((error: unknown) => {
+        if (error instanceof PstoreError) armed.disarm();
+      });
     }
   }
 

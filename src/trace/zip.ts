@@ -18,14 +18,21 @@ const DEFLATED = 8;
 /** 1 January 1980, in DOS format: the same recording gives the same archive. */
 const DATE = 0x0021;
 /** Beyond these the format has an extension that not every reader knows. */
-const MOST_BYTES = 0xffff_ffff;
-const MOST_ENTRIES = 0xffff;
+const LIMITS: ZipLimits = { bytes: 0xffff_ffff, entries: 0xffff };
+
+export interface ZipLimits {
+  readonly bytes: number;
+  readonly entries: number;
+}
 
 /**
  * A zip archive (PKWARE APPNOTE 4.3), deflated, in pieces; entries are taken one after the other.
  * @throws UsageError if it becomes larger than 4 GiB or has more than 65535 entries
  */
-export function* zipOf(entries: Iterable<ZipEntry>): Generator<Uint8Array> {
+export function* zipOf(
+  entries: Iterable<ZipEntry>,
+  limits: ZipLimits = LIMITS,
+): Generator<Uint8Array> {
   const directory: Uint8Array[] = [];
   let at = 0;
   for (const { name, data } of entries) {
@@ -34,7 +41,7 @@ export function* zipOf(entries: Iterable<ZipEntry>): Generator<Uint8Array> {
     const local = concatBytes([words(LOCAL), common, shorts(0), Buffer.from(name)]);
     directory.push(centralRecord(common, name, at));
     at += local.length + packed.length;
-    if (at > MOST_BYTES || directory.length > MOST_ENTRIES) throw tooLarge();
+    if (at > limits.bytes || directory.length > limits.entries) throw tooLarge();
     yield local;
     yield packed;
   }

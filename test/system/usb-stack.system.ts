@@ -23,9 +23,9 @@ interface Examination {
 }
 
 /** Of a run that must have gone well. */
-function json(run: GuestRun): unknown {
-  expect(run).toMatchObject({ exit: 0 });
-  return JSON.parse(run.out);
+function json({ exit, out, err }: GuestRun): unknown {
+  expect({ exit, err: exit === 0 ? "" : err }).toEqual({ exit: 0, err: "" });
+  return JSON.parse(out);
 }
 
 /** The adapter vanished, and that is what is said: not that something took too long. */

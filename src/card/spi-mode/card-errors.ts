@@ -89,6 +89,7 @@ export function rejectedBlock(
   if (response === DATA_RESPONSE.writeError) {
     return new CardError("CARD_WRITE_REJECTED", `${where}: the card reports a write error`, {
       details,
+      hint: "it may be worn out there, or full of bad blocks: use another card",
     });
   }
   if (response === DATA_RESPONSE.crcError) {
@@ -102,6 +103,14 @@ export function rejectedBlock(
     details: { ...details, reason: "data-response" },
     hint: WIRING_HINT,
   });
+}
+
+/** The same error with the status that the card gave behind it. */
+export function withStatus(error: unknown, status: readonly [number, number] | undefined): unknown {
+  if (!(error instanceof CardError) || status === undefined) return error;
+  const { code, message, cause, details, hint } = error;
+  const more = { cause, details: { ...details, status }, ...(hint !== undefined && { hint }) };
+  return new CardError(code, message, more);
 }
 
 /** What came behind a hardware wait made no sense: its stop was not at a byte border. */

@@ -22,6 +22,8 @@ const STATUS = { index: 13, argument: 0, response: "R2" } as const;
 export class Settler {
   readonly #link: CardLink;
   readonly #commander: Commander;
+  /** The first status since it was last forgotten. */
+  #told: readonly [number, number] | undefined;
 
   constructor(link: CardLink, commander: Commander) {
     this.#link = link;
@@ -53,8 +55,15 @@ export class Settler {
     });
   }
 
-  /** The same for a write: CMD12 (SD Physical Layer 7.3.3.1 wants it after a data response error), else the stop token. */
-  async afterWrite(openEnded: boolean, deadline: Deadline): Promise<void> {
+  /**
+   * The same for a write; gives R1 and R2 of the first status, which tells why a block was refused, and is cleared by having been
+   * read: CMD12 (SD Physical Layer 7.3.3.1 wants it after a data response error), else the stop token.
+   */
+  async afterWrite(
+    openEnded: boolean,
+    deadline: Deadline,
+  ): Promise<readonly [number, number] | undefined> {
+    this.#told = undefined;
     await this.#attempt(async () => {
       await this.#ready(deadline);
       if (!openEnded) return this.#inTransferState(deadline);
@@ -65,6 +74,7 @@ export class Settler {
       await this.#ready(deadline);
       return this.#inTransferState(deadline);
     });
+    return this.#told;
   }
 
   async #attempt(settle: () => Promise<boolean>): Promise<void> {
@@ -96,6 +106,7 @@ export class Settler {
   async #statusClean(deadline: Deadline): Promise<boolean> {
     try {
       const { r1, extra } = await this.#commander.command(STATUS, deadline);
+      this.#told ??= [r1, extra[0] ?? 0];
       return r1 === 0 && extra[0] === 0;
     } catch (error) {
       if (errorCode(error) === "CARD_NO_RESPONSE") return false;

@@ -1,7 +1,7 @@
 import type { SendRequest, TransferResult } from "../../spi/card-bus.js";
 import { concatBytes } from "../../util/bytes.js";
 import type { Deadline } from "../../util/deadline.js";
-import { refusedBy, rejectedBlock, stillBusy } from "./card-errors.js";
+import { refusedBy, rejectedBlock, stillBusy, withStatus } from "./card-errors.js";
 import { type CardLink, isDeadline } from "./card-link.js";
 import type { Commander } from "./commands.js";
 import { blockBuffer, commandBytes, commandName, encodeBlock, TOKEN } from "./frame.js";
@@ -41,8 +41,7 @@ export class SingleWrite {
       this.#link.estimates.busy.observe(this.#response.responseBytes - 1 + this.#link.busy.bytes);
       return { r1: 0, blocksDone: 1 };
     } catch (error) {
-      await this.#settler.afterWrite(false, deadline);
-      throw error;
+      throw withStatus(error, await this.#settler.afterWrite(false, deadline));
     }
   }
 

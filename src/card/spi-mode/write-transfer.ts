@@ -1,7 +1,7 @@
 import type { SendRequest, TransferResult } from "../../spi/card-bus.js";
 import type { CardError } from "../../spi/errors.js";
 import type { Deadline } from "../../util/deadline.js";
-import { misalignedWait, refusedBy, rejectedBlock, stillBusy } from "./card-errors.js";
+import { misalignedWait, refusedBy, rejectedBlock, stillBusy, withStatus } from "./card-errors.js";
 import { type CardLink, isDeadline } from "./card-link.js";
 import type { Commander } from "./commands.js";
 import { blockBuffer, commandName, encodeBlock, TOKEN } from "./frame.js";
@@ -35,8 +35,7 @@ export class WriteTransfer {
       if (request.openEnded) await this.#settler.endWrite(deadline);
       return { r1, blocksDone: blocks };
     } catch (error) {
-      await this.#settler.afterWrite(request.openEnded, deadline);
-      throw error;
+      throw withStatus(error, await this.#settler.afterWrite(request.openEnded, deadline));
     }
   }
 

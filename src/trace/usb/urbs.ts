@@ -110,10 +110,10 @@ function controlRequest(request: Control): Request {
   const length = isIn ? request.length : request.data.length;
   const setup = setupOf([isIn ? requestType | DIRECTION_IN : requestType, number], [value, index]);
   viewOf(setup).setUint16(6, length, true);
-  const request0 = isIn
+  const stage = isIn
     ? into(TRANSFER.control, DIRECTION_IN, length)
     : out(TRANSFER.control, 0, request.data);
-  return { ...request0, setup };
+  return { ...stage, setup };
 }
 
 function setupOf(bytes: readonly number[], words: readonly number[]): Uint8Array {

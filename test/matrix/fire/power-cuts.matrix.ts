@@ -5,7 +5,7 @@ import { FIRE_CASES } from "./cases.js";
 import { firesDuring, judgeCuts, reallyCut, recordFire } from "./power-cuts.js";
 
 /** The regular path is interrupted after each so-many-th byte: prime, so that no part of a block is left out. */
-const STEP = { idle: 1, reading: 7, writing: 7, erasing: 13, appending: 11 } as const;
+const STEP = { idle: 1, reading: 7, writing: 7, erasing: 13, appending: 37 } as const;
 /** The power really goes at each so-many-th byte of one panic. */
 const REAL_STEP = 11;
 /** In the middle of a block, or of what is busy. */

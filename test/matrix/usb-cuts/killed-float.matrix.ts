@@ -1,0 +1,3 @@
+import { usbCutShard } from "./shard.js";
+
+usbCutShard(({ death, pins }) => death === "process" && pins === "float");
