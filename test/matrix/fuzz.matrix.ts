@@ -11,7 +11,7 @@ import { MAX_TRANSFER_BYTES, UsbipError, UsbipReader } from "../../src/sim/usbip
 const INPUTS = Number(process.env["MMCPSTORE_FUZZ_INPUTS"] ?? 1_000_000);
 /** `MMCPSTORE_FUZZ_ONE=17` runs that input alone. */
 const ONE = process.env["MMCPSTORE_FUZZ_ONE"];
-const MAX_BYTES = 80;
+const MAX_BYTES = 48;
 
 /** Mulberry32: quick, repeatable, any seed. */
 class Random {
@@ -22,22 +22,28 @@ class Random {
   }
 
   below(bound: number): number {
-    this.#state = (this.#state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(this.#state ^ (this.#state >>> 15), this.#state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) % bound;
+    return this.#next() % bound;
   }
 
   /** Any bytes; half of the inputs have many of those that mean something to the target. */
   bytes(meaningful: readonly number[]): Uint8Array {
     const bytes = new Uint8Array(this.below(MAX_BYTES));
-    const share = meaningful.length === 0 ? 1 : this.below(2) === 0 ? 1 : 3;
-    for (let at = 0; at < bytes.length; at++)
+    const isMeant = meaningful.length > 0 && this.below(2) === 0;
+    for (let at = 0; at < bytes.length; at++) {
+      const random = this.#next();
       bytes[at] =
-        this.below(share) > 0
-          ? (meaningful[this.below(meaningful.length)] as number)
-          : this.below(256);
+        isMeant && (random & 3) > 0
+          ? (meaningful[(random >>> 8) % meaningful.length] as number)
+          : random >>> 24;
+    }
     return bytes;
+  }
+
+  #next(): number {
+    this.#state = (this.#state + 0x6d2b79f5) >>> 0;
+    let mixed = Math.imul(this.#state ^ (this.#state >>> 15), this.#state | 1);
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
+    return (mixed ^ (mixed >>> 14)) >>> 0;
   }
 }
 

@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { mkdirSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import { TempFolder } from "../support/temp-images.js";
 
@@ -8,6 +9,8 @@ import { TempFolder } from "../support/temp-images.js";
 const KILLS = Number(process.env["MMCPSTORE_KILLS"] ?? 200);
 /** Reruns the same moments. */
 const SEED = Number(process.env["MMCPSTORE_KILL_SEED"] ?? 1);
+/** Kills fall into so much of the write from its beginning. */
+const SPREAD_MS = 400;
 const MAIN = join(process.cwd(), "dist", "cli", "main.js");
 
 const folder = new TempFolder();
@@ -54,6 +57,24 @@ const until = async (child: ChildProcess, text: string): Promise<void> =>
     });
   });
 
+/** Resolves when the writer is in the middle of its write by its own journal, however long it took to start, or has ended. */
+async function isWriting(child: ChildProcess): Promise<void> {
+  while (child.exitCode === null) {
+    const journals = readdirSync(runtime).filter((name) => name.endsWith(".journal"));
+    if (journals.some((name) => read(join(runtime, name)).includes('"doing":"writing"'))) return;
+    await sleep(2);
+  }
+}
+
+function read(path: string): string {
+  try {
+    return readFileSync(path, "latin1");
+  } catch {
+    // It is gone at a proper end.
+    return "";
+  }
+}
+
 beforeAll(async () => {
   runtime = folder.at("run");
   mkdirSync(runtime);
@@ -83,10 +104,11 @@ test(`a host that is killed in the middle of a write, ${KILLS} times, and a reco
   let interrupted = 0;
   for (let kill = 0; kill < KILLS; kill++) {
     state = (state * 1103515245 + 12345) & 0x7fffffff;
-    const delayMs = 150 + (state % 600);
-    const id = `kill=${kill} seed=${SEED} after ${delayMs} ms`;
+    const delayMs = state % SPREAD_MS;
+    const id = `kill=${kill} seed=${SEED} ${delayMs} ms into it`;
     const writer = start([...device(), "-y", "write", data, "16384+8M"]);
-    await new Promise((resolve) => setTimeout(resolve, delayMs));
+    await isWriting(writer.child);
+    await sleep(delayMs);
     writer.child.kill("SIGKILL");
     await writer.ended;
     const run = await start([...device(), "--json", "pstore", "write", "--panic", log]).ended;
