@@ -30,3 +30,12 @@ test.each(FIRE_CASES)("power really cut in fire(): %s", async (_, panel) => {
     failures.push(...(await reallyCut(fire, at, CUT_STATES[at % CUT_STATES.length] ?? "old")));
   expect(failures).toEqual([]);
 });
+
+test("power cut while the card is asked whether it is the one that was armed: gone, not late", async () => {
+  const bench = await FireBench.open({ kmsgSize: 4096, records: 2, before: "reading" });
+  const fire = await recordFire(bench, 700);
+  const failures: string[] = [];
+  for (let at = 10_655; at < 10_695; at++)
+    failures.push(...(await reallyCut(fire, fire.from + at, "old")));
+  expect(failures).toEqual([]);
+});

@@ -212,6 +212,23 @@ describe("a card that is taken back all the same", () => {
     expect(second.verdict.outcome).toBe("committed");
   });
 
+  test("behind a record of the regular path that failed at any step: the writer stays armed", async () => {
+    let failed = 0;
+    for (let step = 0; ; step++) {
+      const bench = await PanicBench.open();
+      bench.bridge.resetStats();
+      bench.bridge.faults.failStep = step;
+      const text = Buffer.from("regular\n");
+      await bench.store.append({ text, reason: 2 }).catch(() => failed++);
+      if (bench.bridge.stats.roundTrips <= step) break;
+      const { verdict } = await bench.fire();
+      expect([step, verdict.outcome]).toEqual([step, "committed"]);
+      const names = await bench.names();
+      expect([step, names.filter((name) => !name.endsWith(" verified"))]).toEqual([step, []]);
+    }
+    expect(failed).toBeGreaterThan(10);
+  });
+
   test("the verdict comes within the deadline, whatever the card was doing", async () => {
     for (const ms of [1, 20, 200, 1000]) {
       const bench = await PanicBench.open(ERASE_FOR_EVER);

@@ -4,6 +4,7 @@ import { FileFlash } from "../../../src/sim/card/flash.js";
 import { createCardModel, type SdCardModel } from "../../../src/sim/card/model.js";
 import { serveUsbip, type UsbipServer } from "../../../src/sim/usbip/server.js";
 import { RealClock } from "../../../src/util/clock.js";
+import { prefer } from "../support/priority.js";
 import type { BenchModel, BridgeRow } from "./bridges.js";
 
 export const KMSG_SIZE = "4K";
@@ -41,6 +42,7 @@ export class ServingProcess {
     const child = spawn(process.execPath, ["dist/cli/main.js", ...words], {
       stdio: ["ignore", "pipe", "inherit"],
     });
+    prefer(child.pid);
     const killed = (): void => void child.kill("SIGKILL");
     process.once("exit", killed);
     child.once("exit", () => process.off("exit", killed));

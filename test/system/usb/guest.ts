@@ -6,6 +6,7 @@ import { basename, join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { type CpioEntry, encodeCpio } from "../guest/cpio.js";
 import { fetchKernel, type KernelFiles } from "../guest/kernel.js";
+import { prefer } from "../support/priority.js";
 import { Agent } from "./agent.js";
 
 /** In the order in which they need each other. */
@@ -120,6 +121,7 @@ export class UsbGuest {
       stdio: ["ignore", "ignore", "inherit"],
     });
     this.#qemu = qemu;
+    prefer(qemu.pid);
     const killed = (): void => void qemu.kill("SIGKILL");
     process.once("exit", killed);
     qemu.once("exit", () => process.off("exit", killed));

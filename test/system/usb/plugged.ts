@@ -6,6 +6,8 @@ import type { BridgeRow } from "./bridges.js";
 import type { UsbGuest } from "./guest.js";
 
 const POLL_MS = 2;
+/** Of questions that the guest has to answer beside its work. */
+const GUEST_POLL_MS = 20;
 /** First port of the virtual hub: port path `1-1`. */
 const HUB_PORT = 0;
 /** Longer than anything here takes: whoever runs into it ends with exit 10. */
@@ -82,7 +84,7 @@ export class Plugged {
   /** The drivers that were seen on an interface while `work` went on. */
   async driversDuring(work: Promise<unknown>, interfaceNumber?: number): Promise<Drivers> {
     const seen = new Set<string | null>();
-    for (const over = overOf(work); !over.is; await delay(POLL_MS))
+    for (const over = overOf(work); !over.is; await delay(GUEST_POLL_MS))
       seen.add(await this.driver(interfaceNumber));
     return seen;
   }

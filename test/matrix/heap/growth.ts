@@ -1,0 +1,26 @@
+import { execFile } from "node:child_process";
+import { join } from "node:path";
+import { promisify } from "node:util";
+
+/** No code is compiled meanwhile, and none thrown away: what is left of the heap is what the program holds. */
+const FLAGS = [
+  "--expose-gc",
+  "--no-opt",
+  "--no-sparkplug",
+  "--no-flush-bytecode",
+  "--no-lazy-feedback-allocation",
+];
+const SCRIPT = join("test", "matrix", "heap", "fires.mjs");
+
+export const HOW = ["healthy", "preempting"] as const;
+
+/** Bytes that a process holds after a fifth of `fires` panics more than before: the median of the five. */
+export async function growth(
+  warmUp: number,
+  fires: number,
+  how: (typeof HOW)[number],
+): Promise<number> {
+  const args = [...FLAGS, SCRIPT, String(warmUp), String(fires), how];
+  const { stdout } = await promisify(execFile)(process.execPath, args);
+  return Number(stdout);
+}
