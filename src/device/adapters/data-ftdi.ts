@@ -100,7 +100,7 @@ export const FT232H_DATA: AdapterData = {
       source: "PICO-MPSSE's usbmon trace of an FT232H",
     },
   ],
-  proof: "model",
+  proof: "usb-stack",
 };
 
 export const FT2232H_DATA: AdapterData = {
@@ -152,7 +152,7 @@ export const FT2232H_DATA: AdapterData = {
       source: "heads-wiki, SPI-Programmer-Best-Practices",
     },
   ],
-  proof: "model",
+  proof: "usb-stack",
 };
 
 export const FT4232H_DATA: AdapterData = {

@@ -39,7 +39,7 @@ export const MCP2210_DATA: AdapterData = {
     },
     { kind: "published", text: "5.3 kB/s", source: "mcp2210-linux#11" },
   ],
-  proof: "model",
+  proof: "usb-stack",
 };
 
 export const SERPROG_DATA: AdapterData = {
@@ -94,5 +94,5 @@ export const SERPROG_DATA: AdapterData = {
     { kind: "published", text: "850 KiB/s reads at 36 MHz", source: "stm32-vserprog's README" },
     { kind: "published", text: "645 kB/s", source: "pico-serprog PR#8" },
   ],
-  proof: "model",
+  proof: "usb-stack",
 };

@@ -72,7 +72,7 @@ export const CH341A_DATA: AdapterData = {
       source: "heads-wiki, SPI-Programmer-Best-Practices",
     },
   ],
-  proof: "model",
+  proof: "usb-stack",
 };
 
 export const CH347_DATA: AdapterData = {
@@ -145,5 +145,5 @@ export const CH347_DATA: AdapterData = {
       source: "heads-wiki, SPI-Programmer-Best-Practices",
     },
   ],
-  proof: "model",
+  proof: "usb-stack",
 };
