@@ -11,8 +11,9 @@ const FAMILIES = [
   "bridge=serprog",
   "bridge=serprog&board=stm32-vserprog&startup=lax",
 ] as const;
+/** Each beside its like, and beside the next one. */
 const PAIRS = FAMILIES.flatMap((one, at) =>
-  FAMILIES.slice(at).map((other) => [one, other] as const),
+  [one, FAMILIES[(at + 1) % FAMILIES.length] ?? one].map((other) => [one, other] as const),
 );
 
 const READ_BYTES = 64 * 1024;

@@ -8,7 +8,7 @@ afterAll(() => folder.remove());
 const VERBS: readonly Verb[] = ["info", "pstore write"];
 const CASES = BENCHES.flatMap((bench) => VERBS.map((verb) => [bench, verb] as const));
 /** First transfers one by one, later ones in steps; `npm run test:matrix` takes every one. */
-const next = (index: number): number => index + 1 + (index >> 3);
+const next = (index: number): number => index + 1 + (index >> 2);
 
 describe("the cable is pulled at a transfer", () => {
   it.each(CASES)("%s: %s", async (bench, verb) => {
@@ -23,7 +23,7 @@ describe("the cable is pulled at a transfer", () => {
       }
     });
     expect(unhandled).toEqual([]);
-    expect(pulled).toBeGreaterThan(20);
+    expect(pulled).toBeGreaterThan(12);
     expect(await readAgain(path, bench)).toBe(0);
   });
 });

@@ -76,7 +76,7 @@ describe("unplugged", () => {
     ["a byte to the host", (counts) => counts.bytesToHost, (byteToHost) => ({ byteToHost })],
   ])("at %s, here and there", async (_, count, point) => {
     const total = count((await whole(infoAndRead)).counters);
-    const stride = Math.max(1, Math.floor(total / 60));
+    const stride = Math.max(1, Math.floor(total / 30));
     for (let at = 0; at < total; at += stride) {
       const b = bench(SLOW_START);
       b.model.unplug(point(at));
@@ -110,7 +110,7 @@ describe("bytes that go wrong on the line", () => {
         ["toBoard", bytesToBoard],
         ["toHost", bytesToHost],
       ] as const) {
-        const stride = Math.max(1, Math.floor(total / 50));
+        const stride = Math.max(1, Math.floor(total / 25));
         for (let byte = 0; byte < total; byte += stride) {
           const b = bench(SLOW_START);
           b.model.inject({ direction, byte, kind });

@@ -50,7 +50,7 @@ function judge(into: Uint8Array): string {
 
 describe.each(["full", "stm32-vserprog"] as const)("%s", (board) => {
   test("a process killed at any moment of a write: the next one finds the card and goes on", async () => {
-    for (let us = 100; us < 1_000_000; us += 1777) {
+    for (let us = 100; us < 1_000_000; us += 3571) {
       const b = benchOf(board);
       const wasThrough = await killedWhileWriting(b, us);
       const card = await openOn(b);
@@ -66,7 +66,7 @@ describe.each(["full", "stm32-vserprog"] as const)("%s", (board) => {
   });
 
   test("a bus that is taken away in the middle of a read, and recovered", async () => {
-    for (let us = 0; us < 9000; us += 611) {
+    for (let us = 0; us < 9000; us += 1021) {
       const b = benchOf(board);
       const bridge = await openBridge(b);
       const bus = createSpiModeBus({ bridge, clock: b.clock });
