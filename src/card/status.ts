@@ -1,5 +1,7 @@
 import { describeR1 } from "./r1.js";
 
+export { ERROR_TOKEN, errorTokenNames, isErrorToken } from "../spi/error-token.js";
+
 /** Bits of the second byte of R2 (CMD13, SD Physical Layer 7.3.2.3). Reading clears them. */
 export const R2 = {
   locked: 0x01,
@@ -25,23 +27,6 @@ const STATUS_NAMES: readonly (readonly [bit: number, name: string])[] = [
   [R2.outOfRange, "out of range"],
 ];
 
-/** Bits of a data error token (SD Physical Layer 7.3.3.3); bit 4 is of old cards only (SanDisk manual 1.9). */
-export const ERROR_TOKEN = {
-  error: 0x01,
-  controllerError: 0x02,
-  eccFailed: 0x04,
-  outOfRange: 0x08,
-  locked: 0x10,
-} as const;
-
-const TOKEN_NAMES: readonly (readonly [bit: number, name: string])[] = [
-  [ERROR_TOKEN.error, "error"],
-  [ERROR_TOKEN.controllerError, "card controller error"],
-  [ERROR_TOKEN.eccFailed, "card ECC failed"],
-  [ERROR_TOKEN.outOfRange, "out of range"],
-  [ERROR_TOKEN.locked, "card is locked"],
-];
-
 /** R1 and the byte behind it, as CMD13 gives them. */
 export interface CardStatus {
   readonly r1: number;
@@ -58,14 +43,4 @@ export function describeStatus({ r1, r2 }: CardStatus): string {
   const names = r2Names(r2);
   const meaning = names.length === 0 ? "no error" : names.join(", ");
   return `R1 ${describeR1(r1)}, R2 ${r2.toString(16).padStart(2, "0")} (${meaning})`;
-}
-
-/** True for a byte that stands where a start token was due and reports an error: `000x eeee`, not 00. */
-export function isErrorToken(byte: number): boolean {
-  return (byte & 0xe0) === 0 && byte !== 0;
-}
-
-/** The names of the bits of a data error token, lowest first. */
-export function errorTokenNames(token: number): string[] {
-  return TOKEN_NAMES.filter(([bit]) => token & bit).map(([, name]) => name);
 }

@@ -2,14 +2,15 @@ import { randomBytes } from "node:crypto";
 import { appendFileSync, writeFileSync } from "node:fs";
 import { openCard, type SdCard } from "../card/sd-card.js";
 import { createSpiModeBus } from "../card/spi-mode/spi-mode-bus.js";
-import type { AdapterBridge } from "../spi/bridge.js";
+import { type OpenedAdapter, pollsCard } from "../spi/adapter-card-bus.js";
+import type { CardBus } from "../spi/card-bus.js";
 import { type BridgeFamily, CASSETTE_VERSION, type CassetteHeader } from "../transport/cassette.js";
 import { toHex } from "../util/bytes.js";
 import type { Clock } from "../util/clock.js";
 import { deadlineIn } from "../util/deadline.js";
 import { errorCode, UsageError } from "../util/errors.js";
 import { createRandom, type RandomSource } from "../util/random.js";
-import { type BridgeSettings, openBridge } from "./families.js";
+import { type BridgeSettings, openAdapterDriver } from "./families.js";
 import {
   describeLeftBehind,
   type IntentJournal,
@@ -52,11 +53,12 @@ export interface CardStack {
  * Transport → (recorder) → driver → card. Owns the transport from here on; closes it if opening fails.
  * @throws what the driver and the identification of the card throw
  */
-export async function openCardStack(stack: StackOptions): Promise<CardStack> {
+export async function openCardStack(asked: StackOptions): Promise<CardStack> {
+  const stack = withRecording(asked);
   const seed = stack.randomSeed ?? new Uint8Array(randomBytes(SEED_BYTES));
   const { link, clock } = recorded(stack, seed);
   const { options, family, settings } = stack;
-  const bridge = await openBridge(family, { link, settings, clock, log: options.log });
+  const bridge = await openAdapterDriver(family, { link, settings, clock, log: options.log });
   const { journal } = stack;
   const left = journal?.leftBehind();
   const card = await identify(bridge, stack, clock, left);
@@ -75,13 +77,13 @@ export async function openCardStack(stack: StackOptions): Promise<CardStack> {
 }
 
 async function identify(
-  bridge: AdapterBridge,
+  bridge: OpenedAdapter,
   { options, journal }: StackOptions,
   clock: Clock,
   left: LeftBehind | undefined,
 ): Promise<SdCard> {
   const interrupted = interruptionOf(left, clock);
-  const bus = createSpiModeBus({ bridge, clock, log: options.log });
+  const bus = busOf(bridge, clock, options);
   const settings = {
     crc: options.crc,
     readOnly: options.readOnly,
@@ -99,7 +101,18 @@ async function identify(
   }
 }
 
-function summary(bridge: AdapterBridge, link: AdapterLink, card: SdCard): AdapterSummary {
+/** Whichever of the two an adapter offers. */
+function busOf(bridge: OpenedAdapter, clock: Clock, { log }: OpenOptions): CardBus {
+  return pollsCard(bridge) ? bridge : createSpiModeBus({ bridge, clock, log });
+}
+
+/** What a driver is told so that its recording can be replayed. */
+function withRecording(stack: StackOptions): StackOptions {
+  if (stack.options.recordTo === undefined || stack.family !== "serprog") return stack;
+  return { ...stack, settings: { ...stack.settings, coarseDeadlines: true } };
+}
+
+function summary(bridge: OpenedAdapter, link: AdapterLink, card: SdCard): AdapterSummary {
   const { serialNumber, portPath } = deviceOf(link);
   const path = pathOf(link);
   return {
@@ -130,8 +143,10 @@ function notesOf(card: SdCard, options: OpenOptions): string[] {
 }
 
 /** What the user may wonder about. */
-function adapterNotes({ capabilities, chip }: AdapterBridge): string[] {
-  const { operation, bytesPerSecond = Number.POSITIVE_INFINITY } = capabilities;
+function adapterNotes(bridge: OpenedAdapter): string[] {
+  const { chip } = bridge;
+  const { bytesPerSecond = Number.POSITIVE_INFINITY } = bridge.capabilities;
+  const operation = pollsCard(bridge) ? undefined : bridge.capabilities.operation;
   const single = `note: the ${chip.name} raises chip select behind every operation: blocks are read and written one by one (CMD17 and CMD24, never CMD18 or CMD25)`;
   const slow = `note: the ${chip.name} moves ${(bytesPerSecond / 1000).toFixed(1)} kB/s or little more: for identification and single records`;
   return [

@@ -1,3 +1,4 @@
+import { type OpenedAdapter, pollsCard } from "../spi/adapter-card-bus.js";
 import type { AdapterBridge } from "../spi/bridge.js";
 import type { BridgeFamily, CassetteHeader } from "../transport/cassette.js";
 import type { Clock } from "../util/clock.js";
@@ -15,6 +16,10 @@ export interface BridgeSettings {
   readonly fastIdentification?: boolean;
   /** Serprog behind a UART. */
   readonly baudRate?: number;
+  /** Own firmware as plain serprog: raw SPI, for those who look at single wires. */
+  readonly raw?: boolean;
+  /** Own firmware: deadlines are told to it rounded up, so that a recording can be replayed. */
+  readonly coarseDeadlines?: boolean;
 }
 
 interface Parts {
@@ -24,7 +29,7 @@ interface Parts {
   readonly log: Log;
 }
 
-const OPENERS: Readonly<Partial<Record<BridgeFamily, (parts: Parts) => Promise<AdapterBridge>>>> = {
+const OPENERS: Readonly<Partial<Record<BridgeFamily, (parts: Parts) => Promise<OpenedAdapter>>>> = {
   ftdi: async ({ link, settings, clock, log }) => {
     const { openFtdi } = await import("../bridge/ftdi/driver.js");
     const { channel, hardwareWait = false } = settings;
@@ -50,30 +55,43 @@ const OPENERS: Readonly<Partial<Record<BridgeFamily, (parts: Parts) => Promise<A
     return openMcp2210({ transport: hidOf(link), clock, log });
   },
   serprog: async ({ link, settings, clock, log }) => {
-    const { openSerprog } = await import("../bridge/serprog/driver.js");
-    const { baudRate } = settings;
-    const options = baudRate === undefined ? {} : { baudRate };
-    return openSerprog({ transport: serialOf(link), clock, log, options });
+    const { openPlainSerprog, openSerprog } = await import("../bridge/serprog/driver.js");
+    const { baudRate, raw = false, coarseDeadlines = false } = settings;
+    const options = { coarseDeadlines, ...(baudRate === undefined ? {} : { baudRate }) };
+    const open = raw ? openPlainSerprog : openSerprog;
+    return open({ transport: serialOf(link), clock, log, options });
   },
 };
 
 /**
- * Starts the driver of a bridge. The transport is the driver's from here on, and closed if that fails.
+ * Starts the driver of a bridge, which offers raw SPI or polls the card itself. The transport is the driver's from here on, and closed
+ * if that fails.
  * @throws what the driver throws
  */
-export function openBridge(family: BridgeFamily, parts: Parts): Promise<AdapterBridge> {
+export function openAdapterDriver(family: BridgeFamily, parts: Parts): Promise<OpenedAdapter> {
   const open = OPENERS[family];
   assert(open !== undefined, `no driver for ${family}`);
   return open(parts);
 }
 
+/** The same, always as raw SPI: for who looks at the wires. */
+export async function openBridge(family: BridgeFamily, parts: Parts): Promise<AdapterBridge> {
+  const settings = { ...parts.settings, raw: true };
+  const bridge = await openAdapterDriver(family, { ...parts, settings });
+  assert(!pollsCard(bridge), "raw SPI was asked for");
+  return bridge;
+}
+
 /** The settings that a recording was made with. */
 export function settingsOf({ capabilities }: CassetteHeader): BridgeSettings {
-  const { channel, hardwareWait, fastIdentification, baudRate } = capabilities;
+  const { channel, hardwareWait, fastIdentification, baudRate, raw, coarseDeadlines } =
+    capabilities;
   return {
     ...(typeof channel === "string" ? { channel } : {}),
     hardwareWait: hardwareWait === true,
     fastIdentification: fastIdentification === true,
     ...(typeof baudRate === "number" ? { baudRate } : {}),
+    ...(raw === true ? { raw } : {}),
+    ...(coarseDeadlines === true ? { coarseDeadlines } : {}),
   };
 }

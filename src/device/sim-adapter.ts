@@ -5,6 +5,7 @@ import { createMcp2210Model, type Mcp2210Model } from "../sim/mcp2210/model.js";
 import { createSerprogModel, type SerprogModel } from "../sim/serprog/model.js";
 import type { SpiDevice } from "../sim/spi-device.js";
 import type { Clock } from "../util/clock.js";
+import { UsageError } from "../util/errors.js";
 import type { BridgeSettings } from "./families.js";
 import type { AdapterLink } from "./link.js";
 import type { SimOptions } from "./sim-options.js";
@@ -48,6 +49,10 @@ export function createSimModel(sim: SimOptions, parts: SimAdapterParts): SimMode
       const board = sim.board === undefined ? {} : { board: sim.board };
       return { family: "serprog", model: createSerprogModel({ ...common, ...board }) };
     }
+    case "mmcpstore":
+      throw new UsageError("own firmware is a process of its own, and no model of a chip", {
+        hint: "use it with -d 'sim:card.img?bridge=mmcpstore'",
+      });
     default:
       return { family: "ftdi", model: ftdiModel(sim, common) };
   }

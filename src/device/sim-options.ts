@@ -22,7 +22,9 @@ export const SIM_CHIPS = [
   "mcp2210",
   "serprog",
 ] as const;
-export type SimChip = (typeof SIM_CHIPS)[number];
+/** Those, and the project's own firmware, which runs itself. */
+const OWN_FIRMWARE = "mmcpstore";
+export type SimChip = (typeof SIM_CHIPS)[number] | typeof OWN_FIRMWARE;
 
 /** What stands behind `?` in `sim:card.img?...`, parsed. */
 export interface SimOptions {
@@ -31,6 +33,10 @@ export interface SimOptions {
   readonly part: Ch347Part;
   /** Of a serprog programmer. */
   readonly board: SerprogBoardName | undefined;
+  /** Own firmware: its program for this machine, where it is not in the usual place. */
+  readonly firmware: string | undefined;
+  /** Own firmware: blocks of a write that may be on their way; as an ATmega has it: 1. */
+  readonly window: number | undefined;
   /** CH341A: identification at the chip's own clock. */
   readonly fastIdentification: boolean;
   readonly createBytes: number | undefined;
@@ -57,6 +63,8 @@ interface Draft {
   chip: SimChip;
   part: Ch347Part;
   board: SerprogBoardName | undefined;
+  firmware: string | undefined;
+  window: number | undefined;
   fastIdentification: boolean;
   createBytes: number | undefined;
   serialNumber: string | undefined;
@@ -77,10 +85,17 @@ const OPTIONS: Readonly<Record<string, Parse>> = {
   bridge: (draft, name, text) => {
     const part = CH347_PARTS.find((one) => one === text);
     draft.part = part ?? draft.part;
-    draft.chip = part === undefined ? oneOf(name, text, SIM_CHIPS) : "ch347";
+    draft.chip =
+      part === undefined ? oneOf(name, text, [...SIM_CHIPS, OWN_FIRMWARE] as const) : "ch347";
   },
   board: (draft, name, text) => {
     draft.board = oneOf(name, text, Object.keys(SERPROG_BOARDS) as SerprogBoardName[]);
+  },
+  firmware: (draft, _name, text) => {
+    draft.firmware = text;
+  },
+  window: (draft, name, text) => {
+    draft.window = count(name, text, 64);
   },
   ident: (draft, name, text) => {
     draft.fastIdentification = oneOf(name, text, ["fast", "slow"] as const) === "fast";
@@ -179,6 +194,8 @@ export function parseSimOptions(texts: SimOptionTexts): SimOptions {
     chip: "ft232h",
     part: "ch347t",
     board: undefined,
+    firmware: undefined,
+    window: undefined,
     fastIdentification: false,
     createBytes: undefined,
     serialNumber: undefined,

@@ -1,45 +1,39 @@
-import { SimClock } from "../sim/clock.js";
 import { connectSocketTransport } from "../sim/serve/client.js";
 import { RealClock } from "../util/clock.js";
 import { openCardStack } from "./card-stack.js";
 import { IntentJournal, runtimeFile } from "./journal.js";
-import { linkOf, settingsOfSim } from "./sim-adapter.js";
-import { openSimBench } from "./sim-bench.js";
-import { parseSimOptions } from "./sim-options.js";
+import { clockOfSim, FIRMWARE_PLACES, openSimStand } from "./sim-stand.js";
 import type { DeviceSpec } from "./spec.js";
 import type { OpenedDevice, OpenOptions } from "./types.js";
 
 /**
- * `sim:card.img`: the whole stack in this process, from the driver's USB bytes to a card model over an image file, on a simulated clock.
+ * `sim:card.img`: the whole stack in this process, from the driver's USB bytes to a card model over an image file, on a simulated clock;
+ * own firmware in a process of its own, on the real one.
  * @throws UsageError for unknown options; BlockError, LockedError for the image; what opening a card throws
  */
 export async function openSim(
   spec: Extract<DeviceSpec, { kind: "sim" }>,
   options: OpenOptions,
 ): Promise<OpenedDevice> {
-  const sim = parseSimOptions(spec.options);
-  const clock = new SimClock(new RealClock().wallTime());
-  const bench = await openSimBench({
-    path: spec.path,
-    sim,
-    readOnly: options.readOnly,
-    clock,
-  });
+  const { readOnly, firmwarePlaces: places = FIRMWARE_PLACES } = options;
+  const clock = clockOfSim(spec.options);
+  const stand = await openSimStand({ spec, readOnly, clock, places });
+  const name = `sim:${spec.path}`;
   try {
     const stack = await openCardStack({
-      link: linkOf(bench.adapter),
-      family: bench.adapter.family,
-      settings: settingsOfSim(sim),
+      link: stand.link(),
+      family: stand.family,
+      settings: stand.settings,
       clock,
       options,
-      deviceString: `sim:${spec.path}`,
+      deviceString: name,
     });
     const close = async (): Promise<void> => {
-      await stack.close().finally(() => bench.close());
+      await stack.close().finally(() => stand.close());
     };
-    return { ...stack, name: `sim:${spec.path}`, block: stack.card, close };
+    return { ...stack, name, block: stack.card, close };
   } catch (error) {
-    await bench.close();
+    await stand.close();
     throw error;
   }
 }

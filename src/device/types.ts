@@ -51,6 +51,8 @@ export interface OpenOptions {
   readonly version: string;
   /** Folder for the locks of adapters. */
   readonly lockDir: string;
+  /** `sim:` with own firmware: where its sources, or its program, may be; default: `firmware`. */
+  readonly firmwarePlaces?: readonly string[];
   /** The user has measured that the signals of the adapter have 3.3 V. */
   readonly voltageChecked?: boolean;
 }

@@ -9,6 +9,10 @@ import type { Programmer } from "./programmer.js";
 export interface SerprogOptions {
   /** Of a port that is a UART; set at opening. Absent: left as it is, and taken for a USB port that has none. */
   readonly baudRate?: number;
+  /** Own firmware: what it shall take for a pause, 5 to 5000 ms; absent: as it likes. */
+  readonly silenceMs?: number;
+  /** Own firmware: deadlines are told to it rounded up, so that a recording of them can be replayed. */
+  readonly coarseDeadlines?: boolean;
 }
 
 export interface SerprogOpenOptions {

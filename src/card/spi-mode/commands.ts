@@ -1,8 +1,8 @@
 import type { Segment } from "../../spi/bridge.js";
 import type { CardCommand, CardResponse } from "../../spi/card-bus.js";
+import { noResponse, stillBusy } from "../../spi/card-errors.js";
 import type { Deadline } from "../../util/deadline.js";
 import { R1, R1_ERRORS } from "../r1.js";
-import { noResponse, stillBusy } from "./card-errors.js";
 import { type CardLink, isDeadline } from "./card-link.js";
 import { COMMAND_BYTES, commandName, encodeCommand, spoilCrc7 } from "./frame.js";
 import { ResponseParser } from "./response-parser.js";

@@ -1,15 +1,10 @@
 import type { ReceiveParser } from "../../spi/bridge.js";
+import type { DataFailure } from "../../spi/card-errors.js";
 import { crc16 } from "../../util/crc.js";
 import { isErrorToken } from "../status.js";
 import { BLOCK_OVERHEAD, TOKEN } from "./frame.js";
 
 const CRC_BYTES = 2;
-
-/** Why a stream of blocks ended early. `token` has the byte that stood where a start token was due. */
-export type DataFailure =
-  | { readonly reason: "crc"; readonly expected: number; readonly received: number }
-  | { readonly reason: "error-token" | "garbage"; readonly token: number }
-  | { readonly reason: "no-token" };
 
 export interface DataShape {
   readonly into: Uint8Array;

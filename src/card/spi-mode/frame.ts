@@ -2,6 +2,8 @@ import type { CardCommand } from "../../spi/card-bus.js";
 import { viewOf } from "../../util/bytes.js";
 import { crc7, crc16 } from "../../util/crc.js";
 
+export { commandName } from "../../spi/command-name.js";
+
 /** Command frame: start bits and index, argument, CRC7 and end bit (SD Physical Layer 7.3.1.1). */
 export const COMMAND_BYTES = 6;
 /** NWR: at least one FF between response (or busy) and a token. */
@@ -56,10 +58,4 @@ export function encodeBlock(into: Uint8Array, token: number, data: Uint8Array, f
   into[LEAD_BYTES] = token;
   into.set(data.subarray(from, from + end - start), start);
   viewOf(into).setUint16(end, crc16(into, start, end));
-}
-
-/** `CMD18 0x800`, `ACMD41 0x40000000`: for labels and messages. */
-export function commandName(command: Pick<CardCommand, "index" | "argument" | "app">): string {
-  const name = `${command.app ? "A" : ""}CMD${command.index}`;
-  return command.argument === 0 ? name : `${name} 0x${command.argument.toString(16)}`;
 }

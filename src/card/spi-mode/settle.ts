@@ -1,8 +1,8 @@
 import type { Segment } from "../../spi/bridge.js";
+import { stillBusy } from "../../spi/card-errors.js";
 import type { Deadline } from "../../util/deadline.js";
 import { errorCode, toError } from "../../util/errors.js";
 import { R1 } from "../r1.js";
-import { stillBusy } from "./card-errors.js";
 import { type CardLink, isDeadline } from "./card-link.js";
 import type { Commander } from "./commands.js";
 import { TOKEN } from "./frame.js";

@@ -1,7 +1,7 @@
 import type { ReceiveRequest, TransferResult } from "../../spi/card-bus.js";
+import { badData, noToken, refusedBy } from "../../spi/card-errors.js";
 import { BridgeError } from "../../spi/errors.js";
 import type { Deadline } from "../../util/deadline.js";
-import { badData, noToken, refusedBy } from "./card-errors.js";
 import type { CardLink } from "./card-link.js";
 import type { Commander } from "./commands.js";
 import { DataParser } from "./data-parser.js";

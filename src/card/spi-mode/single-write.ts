@@ -1,7 +1,7 @@
 import type { SendRequest, TransferResult } from "../../spi/card-bus.js";
+import { refusedBy, rejectedBlock, stillBusy, withStatus } from "../../spi/card-errors.js";
 import { concatBytes } from "../../util/bytes.js";
 import type { Deadline } from "../../util/deadline.js";
-import { refusedBy, rejectedBlock, stillBusy, withStatus } from "./card-errors.js";
 import { type CardLink, isDeadline } from "./card-link.js";
 import type { Commander } from "./commands.js";
 import { blockBuffer, commandBytes, commandName, encodeBlock, TOKEN } from "./frame.js";

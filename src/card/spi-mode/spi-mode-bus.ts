@@ -10,12 +10,12 @@ import type {
   SendRequest,
   TransferResult,
 } from "../../spi/card-bus.js";
+import { stillBusy } from "../../spi/card-errors.js";
 import { BridgeError } from "../../spi/errors.js";
 import type { Clock } from "../../util/clock.js";
 import { type Deadline, deadlineIn } from "../../util/deadline.js";
 import { assert, toError } from "../../util/errors.js";
 import { type Log, silentLog } from "../../util/log.js";
-import { stillBusy } from "./card-errors.js";
 import { CardLink, checkBridge, isDeadline } from "./card-link.js";
 import { Commander } from "./commands.js";
 import { OperationBridge } from "./operation-bridge.js";

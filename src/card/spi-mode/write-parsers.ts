@@ -1,7 +1,5 @@
 import type { ReceiveParser } from "../../spi/bridge.js";
-
-/** Data responses, `xxx0sss1` masked by 1f (SD Physical Layer 7.3.3.1). */
-export const DATA_RESPONSE = { accepted: 0x05, crcError: 0x0b, writeError: 0x0d } as const;
+import { DATA_RESPONSE } from "../../spi/card-errors.js";
 
 const RESPONSE_MASK = 0x1f;
 /** Normally the byte behind the CRC; Linux looks at four. */

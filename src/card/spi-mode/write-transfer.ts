@@ -1,13 +1,20 @@
 import type { SendRequest, TransferResult } from "../../spi/card-bus.js";
+import {
+  DATA_RESPONSE,
+  misalignedWait,
+  refusedBy,
+  rejectedBlock,
+  stillBusy,
+  withStatus,
+} from "../../spi/card-errors.js";
 import type { CardError } from "../../spi/errors.js";
 import type { Deadline } from "../../util/deadline.js";
-import { misalignedWait, refusedBy, rejectedBlock, stillBusy, withStatus } from "./card-errors.js";
 import { type CardLink, isDeadline } from "./card-link.js";
 import type { Commander } from "./commands.js";
 import { blockBuffer, commandName, encodeBlock, TOKEN } from "./frame.js";
 import { TRANSFER_REFUSED } from "./read-transfer.js";
 import type { Settler } from "./settle.js";
-import { DATA_RESPONSE, DataResponseParser } from "./write-parsers.js";
+import { DataResponseParser } from "./write-parsers.js";
 
 /** Blocks to the card: one step each, with its data response and as much busy as is likely. */
 export class WriteTransfer {

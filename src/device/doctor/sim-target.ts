@@ -1,4 +1,3 @@
-import { SimClock } from "../../sim/clock.js";
 import { connectSocketTransport } from "../../sim/serve/client.js";
 import { type Clock, RealClock } from "../../util/clock.js";
 import { assert } from "../../util/errors.js";
@@ -6,9 +5,8 @@ import type { Log } from "../../util/log.js";
 import { findAdapterData } from "../adapters/data.js";
 import type { StepOutcome } from "../adapters/outcome.js";
 import type { AdapterLink } from "../link.js";
-import { linkOf, settingsOfSim } from "../sim-adapter.js";
-import { openSimBench, type SimBench } from "../sim-bench.js";
 import { parseSimOptions } from "../sim-options.js";
+import { clockOfSim, FIRMWARE_PLACES, openSimStand, type SimStand } from "../sim-stand.js";
 import type { DeviceSpec } from "../spec.js";
 import { startBridge } from "./start.js";
 import type { BenchTarget, StartedBridge } from "./types.js";
@@ -19,15 +17,21 @@ export class SimTarget implements BenchTarget {
   readonly clock: Clock;
   readonly log: Log;
   readonly #spec: Extract<DeviceSpec, { kind: "sim" }>;
-  #bench: SimBench | undefined;
+  readonly #places: readonly string[];
+  #stand: SimStand | undefined;
   #link: AdapterLink | undefined;
   #close: (() => Promise<void>) | undefined;
 
-  constructor(spec: Extract<DeviceSpec, { kind: "sim" }>, log: Log) {
+  constructor(
+    spec: Extract<DeviceSpec, { kind: "sim" }>,
+    log: Log,
+    places: readonly string[] = FIRMWARE_PLACES,
+  ) {
     this.name = `sim:${spec.path}`;
-    this.clock = new SimClock(new RealClock().wallTime());
+    this.clock = clockOfSim(spec.options);
     this.log = log;
     this.#spec = spec;
+    this.#places = places;
   }
 
   async load(): Promise<StepOutcome> {
@@ -36,13 +40,13 @@ export class SimTarget implements BenchTarget {
 
   async find(): Promise<StepOutcome> {
     const { path, options } = this.#spec;
-    const sim = parseSimOptions(options);
-    const chip = findAdapterData(sim.chip)?.chip ?? sim.chip;
-    this.#bench = await openSimBench({
-      path,
-      sim,
+    const { chip: name } = parseSimOptions(options);
+    const chip = findAdapterData(name)?.chip ?? name;
+    this.#stand = await openSimStand({
+      spec: this.#spec,
       readOnly: true,
       clock: this.clock,
+      places: this.#places,
     });
     return { finding: `a simulated ${chip} with a card over ${path}` };
   }
@@ -56,33 +60,29 @@ export class SimTarget implements BenchTarget {
   }
 
   async open(): Promise<StepOutcome> {
-    assert(this.#bench !== undefined, "found first");
-    this.#link = linkOf(this.#bench.adapter);
+    assert(this.#stand !== undefined, "found first");
+    this.#link = this.#stand.link();
     return { finding: "opened and claimed" };
   }
 
   async start(): Promise<StartedBridge> {
-    const [link, bench] = [this.#link, this.#bench];
-    assert(link !== undefined && bench !== undefined, "opened first");
+    const [link, stand] = [this.#link, this.#stand];
+    assert(link !== undefined && stand !== undefined, "opened first");
     this.#link = undefined;
-    const started = await startBridge(bench.adapter.family, {
-      link,
-      settings: settingsOfSim(parseSimOptions(this.#spec.options)),
-      clock: this.clock,
-      log: this.log,
-    });
+    const { family, settings } = stand;
+    const started = await startBridge(family, { link, settings, clock: this.clock, log: this.log });
     this.#close = () => started.bridge.close();
     return started;
   }
 
   async close(): Promise<void> {
-    const [close, link, bench] = [this.#close, this.#link, this.#bench];
+    const [close, link, stand] = [this.#close, this.#link, this.#stand];
     this.#close = undefined;
     this.#link = undefined;
-    this.#bench = undefined;
+    this.#stand = undefined;
     await close?.().catch(() => undefined);
     await link?.transport.close().catch(() => undefined);
-    await bench?.close();
+    await stand?.close();
   }
 }
 

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "@jest/globals";
 import { SERPROG } from "../../../src/bridge/serprog/codec.js";
-import { openSerprog } from "../../../src/bridge/serprog/driver.js";
+import { openPlainSerprog } from "../../../src/bridge/serprog/driver.js";
 import { SimClock } from "../../../src/sim/clock.js";
 import { createSerprogModel, type SerprogBoardOptions } from "../../../src/sim/serprog/model.js";
 import type { SpiDevice } from "../../../src/sim/spi-device.js";
@@ -19,7 +19,7 @@ const NOTHING: SpiDevice = {
 
 async function failure(clock: SimClock, peer: Peer, start?: Peer): Promise<MmcpstoreError> {
   const transport = portTo(clock, peer, start);
-  const outcome = await openSerprog({ transport, clock }).then(
+  const outcome = await openPlainSerprog({ transport, clock }).then(
     () => undefined,
     (error: MmcpstoreError) => error,
   );
@@ -86,7 +86,7 @@ describe("a serial port that is no serprog programmer", () => {
       drain: (deadline) => transport.drain(deadline),
       close: () => transport.close(),
     };
-    await expect(openSerprog({ transport: stuck, clock })).rejects.toMatchObject({
+    await expect(openPlainSerprog({ transport: stuck, clock })).rejects.toMatchObject({
       code: "BRIDGE_SYNC",
     });
   });
@@ -95,7 +95,7 @@ describe("a serial port that is no serprog programmer", () => {
     const clock = new SimClock();
     const transport = portTo(clock, () => undefined);
     const deadline = deadlineIn(clock, 120);
-    await expect(openSerprog({ transport, clock, deadline })).rejects.toMatchObject({
+    await expect(openPlainSerprog({ transport, clock, deadline })).rejects.toMatchObject({
       code: "BRIDGE_SYNC",
     });
     expect(clock.nowUs()).toBeLessThanOrEqual(121_000);
@@ -106,7 +106,7 @@ describe("a programmer that will not do", () => {
   function open(options: Partial<SerprogBoardOptions>): Promise<unknown> {
     const clock = new SimClock();
     const model = createSerprogModel({ clock, spi: NOTHING, options });
-    return openSerprog({ transport: model.transport(), clock });
+    return openPlainSerprog({ transport: model.transport(), clock });
   }
 
   test("one for LPC flash", async () => {
@@ -141,7 +141,7 @@ describe("a programmer that will not do", () => {
     const model = createSerprogModel({ clock, spi: NOTHING });
     const transport = model.transport();
     await expect(
-      openSerprog({ transport, clock, options: { baudRate: 11 } }),
+      openPlainSerprog({ transport, clock, options: { baudRate: 11 } }),
     ).rejects.toMatchObject({ code: "USAGE" });
     expect(await transport.closed).toBeUndefined();
   });
@@ -150,7 +150,7 @@ describe("a programmer that will not do", () => {
     const clock = new SimClock();
     const model = createSerprogModel({ clock, spi: NOTHING, board: "frser-duino" });
     await expect(
-      openSerprog({ transport: model.transport(), clock, options: { baudRate: 57_600 } }),
+      openPlainSerprog({ transport: model.transport(), clock, options: { baudRate: 57_600 } }),
     ).rejects.toMatchObject({ code: "BRIDGE_SYNC", hint: expect.stringContaining("baud rate") });
   });
 });

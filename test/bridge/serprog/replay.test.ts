@@ -1,5 +1,5 @@
 import { describe, expect, test } from "@jest/globals";
-import { openSerprog } from "../../../src/bridge/serprog/driver.js";
+import { openPlainSerprog } from "../../../src/bridge/serprog/driver.js";
 import { openCard } from "../../../src/card/sd-card.js";
 import { createSpiModeBus } from "../../../src/card/spi-mode/spi-mode-bus.js";
 import { MemoryFlash } from "../../../src/sim/card/flash.js";
@@ -95,7 +95,7 @@ function pattern(length: number): Uint8Array {
 
 /** A card used as anybody would. */
 async function session(transport: SerialTransport, clock: Clock, seed = 0): Promise<unknown[]> {
-  const bridge = await openSerprog({ transport, clock });
+  const bridge = await openPlainSerprog({ transport, clock });
   const card = await openCard({ bus: createSpiModeBus({ bridge, clock }), clock });
   const data = pattern(6 * 512);
   data[0] = seed;
@@ -110,7 +110,7 @@ async function session(transport: SerialTransport, clock: Clock, seed = 0): Prom
 /** Long reads that are aborted, one that comes too late, one after that. */
 async function aborts(transport: SerialTransport, clock: Clock): Promise<unknown[]> {
   const seen: unknown[] = [];
-  const bridge = await openSerprog({ transport, clock });
+  const bridge = await openPlainSerprog({ transport, clock });
   const read = (length: number, ms: number): Promise<unknown> => {
     const segments = [{ kind: "select" }, { kind: "read", into: new Uint8Array(length) }] as const;
     const label = `${length} bytes`;

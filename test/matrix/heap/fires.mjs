@@ -1,13 +1,15 @@
-// node --expose-gc fires.mjs WARM-UP FIRES [preempting]: after so many panics, bytes that are held more than before; the median of
-// five parts, since what leaks leaks in each, and what the engine takes or gives back for itself does not. Runs on dist.
+// node --expose-gc fires.mjs WARM-UP FIRES [preempting]: what a panic leaves behind, as JSON. `bytes`: the median of twenty parts, since
+// what leaks leaks in each, and what the engine takes or gives back for itself does not. `objects`: counted. Runs on dist.
 
+import { queryObjects } from "node:v8";
 import { openBench } from "../../../bench/bench-card.mjs";
 import { PartitionView } from "../../../dist/block/partition-view.js";
 import { PstoreStore } from "../../../dist/pstore/store.js";
 import { deadlineIn } from "../../../dist/util/deadline.js";
 
-const [warmUp, fires, how] = process.argv.slice(2);
-const PARTS = 5;
+const [warmUp, fires] = process.argv.slice(2, 4).map(Number);
+const how = process.argv[4];
+const PARTS = 20;
 const GEOMETRY = { kmsgSize: 4096, pmsgSize: 0, consoleSize: 0, ftraceSize: 0, cpus: 1 };
 const LOG = Buffer.from("<0>[    2.000000] Kernel panic - not syncing: again\n");
 
@@ -37,14 +39,27 @@ async function held() {
   return heapUsed + arrayBuffers;
 }
 
-await fire(Number(warmUp));
-let before = await held();
-const growth = [];
-for (let part = 0; part < PARTS; part++) {
-  await fire(Number(fires) / PARTS);
-  const now = await held();
-  growth.push(now - before);
-  before = now;
+async function bytesEach() {
+  const growth = [];
+  let before = await held();
+  for (let part = 0; part < PARTS; part++) {
+    await fire(fires / PARTS);
+    const now = await held();
+    growth.push((now - before) / (fires / PARTS));
+    before = now;
+  }
+  growth.sort((a, b) => a - b);
+  return (growth[PARTS / 2 - 1] + growth[PARTS / 2]) / 2;
 }
-growth.sort((a, b) => a - b);
-process.stdout.write(`${growth[PARTS >> 1]}\n`);
+
+/** Behind the bytes: what the engine counts with stays in the heap for a while. */
+async function objectsEach() {
+  const count = () => queryObjects(Object, { format: "count" });
+  const before = count();
+  await fire(fires / 5);
+  return (count() - before) / (fires / 5);
+}
+
+await fire(warmUp);
+const bytes = await bytesEach();
+process.stdout.write(JSON.stringify({ bytes, objects: await objectsEach() }));

@@ -8,19 +8,26 @@ const FLAGS = [
   "--no-opt",
   "--no-sparkplug",
   "--no-flush-bytecode",
+  "--no-warnings",
   "--no-lazy-feedback-allocation",
 ];
 const SCRIPT = join("test", "matrix", "heap", "fires.mjs");
 
 export const HOW = ["healthy", "preempting"] as const;
 
-/** Bytes that a process holds after a fifth of `fires` panics more than before: the median of the five. */
+/** What a panic leaves behind in the heap, on an average. */
+export interface Growth {
+  readonly bytes: number;
+  readonly objects: number;
+}
+
+/** @param fires panics that are measured, after `warmUp` others */
 export async function growth(
   warmUp: number,
   fires: number,
   how: (typeof HOW)[number],
-): Promise<number> {
+): Promise<Growth> {
   const args = [...FLAGS, SCRIPT, String(warmUp), String(fires), how];
   const { stdout } = await promisify(execFile)(process.execPath, args);
-  return Number(stdout);
+  return JSON.parse(stdout) as Growth;
 }

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "@jest/globals";
-import { openSerprog } from "../../../src/bridge/serprog/driver.js";
+import { openPlainSerprog } from "../../../src/bridge/serprog/driver.js";
 import { BOARDS } from "../../../src/sim/serprog/model.js";
 import { type BenchOptions, bench, openBridge, openOn, pattern } from "./support.js";
 
@@ -92,7 +92,7 @@ describe("what the programmer says", () => {
     const commands = [0, 1, 2, 0x10, 0x13, 0x17, 0x18];
     const b = bench({ options: { commands, pinsDriven: true } });
     const nothing = (): void => undefined;
-    const bridge = await openSerprog({
+    const bridge = await openPlainSerprog({
       transport: b.model.transport(),
       clock: b.clock,
       log: {

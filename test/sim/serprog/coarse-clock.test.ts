@@ -1,5 +1,5 @@
 import { describe, expect, test } from "@jest/globals";
-import { openSerprog } from "../../../src/bridge/serprog/driver.js";
+import { openPlainSerprog } from "../../../src/bridge/serprog/driver.js";
 import { openCard } from "../../../src/card/sd-card.js";
 import { createSpiModeBus } from "../../../src/card/spi-mode/spi-mode-bus.js";
 import { MemoryFlash } from "../../../src/sim/card/flash.js";
@@ -54,7 +54,7 @@ describe("a board on a clock like that of a real process", () => {
       const clock = new CoarseClock();
       const card = createCardModel(new MemoryFlash(131_072), { requireStartUpClocks: false });
       const model = createSerprogModel({ spi: card, board, clock, roundTripUs: 0 });
-      const bridge = await openSerprog({ transport: model.transport(), clock });
+      const bridge = await openPlainSerprog({ transport: model.transport(), clock });
       const opened = await openCard({ bus: createSpiModeBus({ bridge, clock }), clock });
       const data = pattern(24 * 512);
       await opened.write(2048, data);

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "@jest/globals";
-import { openSerprog } from "../../../src/bridge/serprog/driver.js";
+import { openPlainSerprog } from "../../../src/bridge/serprog/driver.js";
 import type { SdCard } from "../../../src/card/sd-card.js";
 import type { SerprogCounts, UnplugPoint } from "../../../src/sim/serprog/model.js";
 import { deadlineIn } from "../../../src/util/deadline.js";
@@ -177,7 +177,7 @@ describe("rubbish in front", () => {
 
 test("abort in the middle of a long read, again and again: CS stays where it was", async () => {
   const b = bench();
-  const bridge = await openSerprog({ transport: b.model.transport(), clock: b.clock });
+  const bridge = await openPlainSerprog({ transport: b.model.transport(), clock: b.clock });
   for (const waitUs of [0, 500, 3000, 9000]) {
     const into = new Uint8Array(60_000);
     const segments = [{ kind: "select" }, { kind: "read", into }] as const;

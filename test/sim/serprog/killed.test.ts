@@ -1,5 +1,5 @@
 import { describe, expect, test } from "@jest/globals";
-import { openSerprog } from "../../../src/bridge/serprog/driver.js";
+import { openPlainSerprog } from "../../../src/bridge/serprog/driver.js";
 import { openCard, type SdCard } from "../../../src/card/sd-card.js";
 import { createSpiModeBus } from "../../../src/card/spi-mode/spi-mode-bus.js";
 import type { SerprogBoardName } from "../../../src/sim/serprog/model.js";
@@ -16,7 +16,7 @@ function benchOf(board: SerprogBoardName): Bench {
 }
 
 async function openWith(b: Bench, transport: SerialTransport): Promise<SdCard> {
-  const bridge = await openSerprog({ transport, clock: b.clock });
+  const bridge = await openPlainSerprog({ transport, clock: b.clock });
   return openCard({ bus: createSpiModeBus({ bridge, clock: b.clock }), clock: b.clock });
 }
 

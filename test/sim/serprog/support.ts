@@ -1,4 +1,4 @@
-import { openSerprog, type SerprogBridge } from "../../../src/bridge/serprog/driver.js";
+import { openPlainSerprog, type SerprogBridge } from "../../../src/bridge/serprog/driver.js";
 import { openCard, type SdCard } from "../../../src/card/sd-card.js";
 import { createSpiModeBus } from "../../../src/card/spi-mode/spi-mode-bus.js";
 import { MemoryFlash } from "../../../src/sim/card/flash.js";
@@ -31,7 +31,7 @@ export function bench({ card = {}, ...options }: BenchOptions = {}): Bench {
 
 export function openBridge({ clock, model }: Bench, baudRate?: number): Promise<SerprogBridge> {
   const options = baudRate === undefined ? {} : { baudRate };
-  return openSerprog({ transport: model.transport(), clock, options });
+  return openPlainSerprog({ transport: model.transport(), clock, options });
 }
 
 /** The whole way: port, driver, card. */

@@ -1,9 +1,16 @@
-import { CardError } from "../../spi/errors.js";
-import type { ErrorDetails } from "../../util/errors.js";
-import { describeR1, R1 } from "../r1.js";
-import { errorTokenNames } from "../status.js";
-import type { DataFailure } from "./data-parser.js";
-import { DATA_RESPONSE } from "./write-parsers.js";
+import type { ErrorDetails } from "../util/errors.js";
+import { errorTokenNames } from "./error-token.js";
+import { CardError } from "./errors.js";
+import { describeR1, R1 } from "./r1.js";
+
+/** Data responses, `xxx0sss1` masked by 1f (SD Physical Layer 7.3.3.1). */
+export const DATA_RESPONSE = { accepted: 0x05, crcError: 0x0b, writeError: 0x0d } as const;
+
+/** Why a stream of blocks ended early. `token` has the byte that stood where a start token was due. */
+export type DataFailure =
+  | { readonly reason: "crc"; readonly expected: number; readonly received: number }
+  | { readonly reason: "error-token" | "garbage"; readonly token: number }
+  | { readonly reason: "no-token" };
 
 const WIRING_HINT = "check the wiring and the supply, or lower --speed";
 const CARD_HINT = "check that a card is inserted, its wiring and its supply";
