@@ -142,8 +142,6 @@
 #define SDX_BAD_SEQUENCE 13
 /* No deadman record is loaded, or it does not have the CRC it was armed with. */
 #define SDX_NOT_LOADED 14
-/* The deadman record is being written: nothing else is done meanwhile. */
-#define SDX_FIRING 15
 
 /*
  * Payload of SDX_COMMAND (10 bytes), and the beginning of SDX_READ's and SDX_WRITE's:
@@ -172,6 +170,7 @@
  * Payload of the reply to SDX_COMMAND, SDX_READ and SDX_WRITE:
  *   0 u8 R1 (FF: none)   1 u8 x 4 what follows R1     5 u8 detail: the token or data response that ended it     6 u8 card flags
  *   7 u8 bytes before R1     8 u32 blocks done    12 u32 bytes clocked    16 u32 bytes clocked while waiting (access time and busy)
+ * Of a SDX_WRITE that the card did not take: at 1 and 2 R1 and R2 of the first CMD13 behind it, which says why; FF FF: none.
  */
 #define SDX_RESULT_BYTES 20
 #define SDX_NO_R1 0xFF
@@ -259,6 +258,9 @@
  *   SDX_DEADMAN_ARM:   1 u32 heartbeat in ms, 5 u32 deadline of the write in ms, 9 u32 length of the store used, 13 u32 its CRC32, 17 u32 offset of the plan in it
  *   SDX_DEADMAN_BEAT:  nothing
  *   SDX_DEADMAN_STATE: nothing
+ * Any byte of the host is a sign of life. SDX_INFO while it is armed means that whoever armed it has gone: it fires before the answer.
+ * While it fires nothing else is done.
+ *
  * Reply to each: 0 u8 state, 1 u8 outcome, 2 u8 steps done, 3 u8 writes done, 4 u32 ms left until it fires, or that the write took
  *
  * The plan, in the store: 0 u8 x 16 CID, 16 u8 flags, 17 u8 writes, 18 u8 compares, 19 u8 0, 20 u32 LBA and 24 u32 offset of a sector that must be as it was (offset FFFFFFFF: none),

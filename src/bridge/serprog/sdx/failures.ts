@@ -50,8 +50,6 @@ export function failureOf(asked: Asked, reply: SdxReply, result: SdxResult): unk
     case SDX.ABORTED:
     case SDX.DATA_LOST:
       return damagedLink(name, blocksDone);
-    case SDX.FIRING:
-      return firing();
     default:
       return unexpected(name, reply);
   }
@@ -68,11 +66,4 @@ export function damagedLink(name: string, blocksDone: number, cause?: unknown): 
       hint: "check the cable and the baud rate of the adapter",
     },
   );
-}
-
-function firing(): CardError {
-  return new CardError("CARD_BUSY", "the adapter is writing its dead-man record", {
-    details: { reason: "dead-man" },
-    hint: "leave it powered and try again in a few seconds",
-  });
 }

@@ -1,0 +1,3 @@
+#include "buffer.h"
+
+uint8_t buffer[BUFFER_BYTES];
