@@ -23,6 +23,15 @@ static inline void put32(uint8_t *to, uint32_t value)
     put16(to + 2, (uint16_t)(value >> 16));
 }
 
+/* High byte first, as CRC16s stand. */
+static inline uint16_t get_crc16(const uint8_t *from) { return (uint16_t)(from[0] << 8 | from[1]); }
+
+static inline void put_crc16(uint8_t *to, uint16_t crc)
+{
+    to[0] = (uint8_t)(crc >> 8);
+    to[1] = (uint8_t)crc;
+}
+
 /* There is no libc. */
 static inline void copy_bytes(uint8_t *to, const uint8_t *from, size_t length)
 {

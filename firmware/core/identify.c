@@ -1,6 +1,7 @@
 #include "identify.h"
 
 #include "buffer.h"
+#include "bytes.h"
 #include "crc.h"
 #include "hal.h"
 #include "protocol.h"
@@ -79,13 +80,13 @@ bool identify(uint8_t flags, const struct timer *deadline)
 bool is_card(const uint8_t *cid, const struct timer *deadline)
 {
     static const struct command SEND_CID = {.index = CMD_SEND_CID, .kind = SDX_R1};
-    const uint8_t *got = buffer + SDX_DATA_HEAD_BYTES, *crc = got + CID_BYTES;
+    const uint8_t *got = buffer + SDX_DATA_HEAD_BYTES;
     bool came, equal = true;
     uint8_t detail;
 
     came = card_command(&SEND_CID).r1 == 0 && take_block(CID_BYTES, deadline, false, &detail) == SDX_OK;
     spi_deselect();
-    if (!came || crc16(0, got, CID_BYTES) != (crc[0] << 8 | crc[1]))
+    if (!came || crc16(0, got, CID_BYTES) != get_crc16(got + CID_BYTES))
         return false;
     for (uint8_t at = 0; at < CID_BYTES; at++)
         equal = equal && got[at] == cid[at];

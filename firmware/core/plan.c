@@ -70,7 +70,7 @@ static uint32_t address(const struct shot *shot, uint32_t lba)
 /* A block read, and equal to `expected`; `came` says if one was read at all. */
 static bool block_is(struct shot *shot, uint32_t lba, const uint8_t *expected, bool *came)
 {
-    const uint8_t *got = buffer + SDX_DATA_HEAD_BYTES, *crc = got + MAX_BLOCK;
+    const uint8_t *got = buffer + SDX_DATA_HEAD_BYTES;
     struct command read = {.index = CMD_READ_SINGLE, .kind = SDX_R1, .argument = address(shot, lba)};
     uint8_t detail;
 
@@ -78,7 +78,7 @@ static bool block_is(struct shot *shot, uint32_t lba, const uint8_t *expected, b
     if (!*came)
         (void)settle_read(false, &shot->deadline);
     spi_deselect();
-    *came = *came && crc16(0, got, MAX_BLOCK) == (crc[0] << 8 | crc[1]);
+    *came = *came && crc16(0, got, MAX_BLOCK) == get_crc16(got + MAX_BLOCK);
     for (uint16_t at = 0; *came && at < MAX_BLOCK; at++) {
         if (got[at] != expected[at])
             return false;
@@ -100,13 +100,10 @@ static uint8_t write_once(struct shot *shot, uint32_t lba, const uint8_t *data)
 {
     struct command write = {.index = CMD_WRITE_SINGLE, .kind = SDX_R1, .argument = address(shot, lba)};
     uint8_t *to = buffer + SDX_DATA_HEAD_BYTES, detail, told[2], status = SDX_REFUSED, r1 = card_command(&write).r1;
-    uint16_t crc;
 
     if (r1 == 0) {
         copy_bytes(to, data, MAX_BLOCK);
-        crc = crc16(0, to, MAX_BLOCK);
-        to[MAX_BLOCK] = (uint8_t)(crc >> 8);
-        to[MAX_BLOCK + 1] = (uint8_t)crc;
+        put_crc16(to + MAX_BLOCK, crc16(0, to, MAX_BLOCK));
         status = give_block(MAX_BLOCK, TOKEN_SINGLE, &shot->deadline, &detail);
     }
     if (settle_write(false, &shot->deadline, told) == 0 && status == SDX_OK)

@@ -45,7 +45,6 @@ static void info_payload(uint8_t *info)
 void sdx_begin_session(void)
 {
     uint8_t reply[1 + SDX_INFO_BYTES + SDX_CRC_BYTES] = {SERPROG_ACK};
-    uint16_t crc;
 
     /* Whoever armed it has gone without a word. */
     deadman_host_changed();
@@ -55,22 +54,18 @@ void sdx_begin_session(void)
     sdx_last = (struct last){0};
     host_set_silence(TARGET_SILENCE_MS);
     info_payload(reply + 1);
-    crc = crc16(0, reply + 1, SDX_INFO_BYTES);
-    reply[1 + SDX_INFO_BYTES] = (uint8_t)(crc >> 8);
-    reply[2 + SDX_INFO_BYTES] = (uint8_t)crc;
+    put_crc16(reply + 1 + SDX_INFO_BYTES, crc16(0, reply + 1, SDX_INFO_BYTES));
     (void)host_put(reply, sizeof reply);
 }
 
 void sdx_reply(uint8_t sequence, uint8_t status, const uint8_t *payload, uint16_t length)
 {
     uint8_t reply[SDX_REPLY_HEAD_BYTES + MAX_REPLY + SDX_CRC_BYTES] = {SERPROG_ACK, sequence, status};
-    uint16_t end = (uint16_t)(SDX_REPLY_HEAD_BYTES + length), crc;
+    uint16_t end = (uint16_t)(SDX_REPLY_HEAD_BYTES + length);
 
     put16(reply + 3, length);
     copy_bytes(reply + SDX_REPLY_HEAD_BYTES, payload, length);
-    crc = crc16(nonce, reply, end);
-    reply[end] = (uint8_t)(crc >> 8);
-    reply[end + 1] = (uint8_t)crc;
+    put_crc16(reply + end, crc16(nonce, reply, end));
     (void)host_put(reply, (size_t)end + SDX_CRC_BYTES);
 }
 
@@ -100,7 +95,6 @@ static void leave_session(void)
 static bool take_frame(struct frame *frame)
 {
     uint8_t head[SDX_REQUEST_HEAD_BYTES] = {frame->opcode};
-    const uint8_t *seal;
     uint16_t crc;
 
     if (!host_take(head + 1, sizeof head - 1))
@@ -110,8 +104,7 @@ static bool take_frame(struct frame *frame)
     if (frame->length > TARGET_MAX_PAYLOAD || !host_take(buffer, (size_t)frame->length + SDX_CRC_BYTES))
         return false;
     crc = crc16(crc16(nonce, head, sizeof head), buffer, frame->length);
-    seal = buffer + frame->length;
-    return crc == (seal[0] << 8 | seal[1]);
+    return crc == get_crc16(buffer + frame->length);
 }
 
 void request_ended(uint8_t status, const uint8_t *payload, uint8_t length)

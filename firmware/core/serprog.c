@@ -183,13 +183,18 @@ static const struct entry COMMANDS[] = {
 };
 #define COMMAND_COUNT (sizeof COMMANDS / sizeof COMMANDS[0])
 
+static void set_bit(uint8_t *map, uint8_t opcode)
+{
+    map[opcode >> 3] = (uint8_t)(map[opcode >> 3] | 1 << (opcode & 7));
+}
+
 static void command_map(const uint8_t *parameters)
 {
     uint8_t map[MAP_BYTES] = {0};
 
     (void)parameters;
     for (size_t at = 0; at < COMMAND_COUNT; at++)
-        map[COMMANDS[at].opcode >> 3] |= (uint8_t)(1 << (COMMANDS[at].opcode & 7));
+        set_bit(map, COMMANDS[at].opcode);
     map[SDX_INFO >> 3] = 0xFF;
     serprog_ack(map, sizeof map);
 }

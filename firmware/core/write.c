@@ -52,11 +52,9 @@ uint8_t give_block(uint16_t block, uint8_t token, const struct timer *deadline, 
 /* The next block of the host, whole and right: a card that does not check CRC16 must not get a wrong one either. */
 static bool take_part(uint8_t number, uint16_t block)
 {
-    const uint8_t *crc = buffer + SDX_DATA_HEAD_BYTES + block;
-
     if (!host_take(buffer, PART_BYTES((size_t)block)) || buffer[0] != SDX_DATA || buffer[1] != number)
         return false;
-    return crc16(0, buffer + SDX_DATA_HEAD_BYTES, block) == (crc[0] << 8 | crc[1]);
+    return crc16(0, buffer + SDX_DATA_HEAD_BYTES, block) == get_crc16(buffer + SDX_DATA_HEAD_BYTES + block);
 }
 
 static bool credit(uint8_t parts)
