@@ -1,5 +1,6 @@
 /** The library: what the command line is built on, and a program of one's own can be. Importing it loads no native package. */
 export { applyCreate, type CreateOptions, type CreatePlan, planCreate } from "./block/create.js";
+export type { DeadmanPort, DeadmanShot, DeadmanStatus } from "./block/deadman.js";
 export {
   BLOCK_SIZE,
   type BlockDevice,
@@ -47,6 +48,7 @@ export type {
 export type { AppendReport } from "./pstore/append-report.js";
 export { detectGeometry, requireProved } from "./pstore/auto-geometry.js";
 export { type CheckReport, checkPartition } from "./pstore/check.js";
+export { type DeadmanOptions, DeadmanRecord } from "./pstore/deadman.js";
 export { reasonName, reasonNumber } from "./pstore/dmesg-head.js";
 export { type ExtractedFile, extractFiles, shownRecords } from "./pstore/extract.js";
 export type { Finding } from "./pstore/finding.js";

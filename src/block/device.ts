@@ -1,5 +1,6 @@
 import type { Deadline } from "../util/deadline.js";
 import { MmcpstoreError } from "../util/errors.js";
+import type { DeadmanPort } from "./deadman.js";
 import type { PanicPort } from "./panic.js";
 
 /** The only block size of this project, in bytes. */
@@ -34,6 +35,8 @@ export interface BlockDevice {
   erase?(lba: number, count: number, deadline?: Deadline): Promise<void>;
   /** The way past the queue. Absent where the medium has none of its own: {@link import("./panic.js").plainPanicPort}. */
   readonly panic?: PanicPort;
+  /** Somebody who writes by himself when this process has fallen silent. Absent where there is none. */
+  readonly deadman?: DeadmanPort;
 }
 
 /** Range, read-only, image, partition and table errors (BLOCK_, IMAGE_, PART_, TABLE_ codes). */

@@ -1,4 +1,5 @@
 import type { Deadline } from "../util/deadline.js";
+import type { DeadmanPort } from "./deadman.js";
 import {
   BLOCK_SIZE,
   type BlockDevice,
@@ -17,6 +18,7 @@ export class PartitionView implements BlockDevice {
   readonly startLba: number;
   readonly erase?: (lba: number, count: number, deadline?: Deadline) => Promise<void>;
   readonly panic?: PanicPort;
+  readonly deadman?: DeadmanPort;
   readonly #device: BlockDevice;
 
   /** @throws BlockError BLOCK_RANGE if the run does not lie inside the device */
@@ -29,6 +31,7 @@ export class PartitionView implements BlockDevice {
     if (device.erase !== undefined)
       this.erase = (lba, count, deadline) => this.#erase(lba, count, deadline);
     if (device.panic !== undefined) this.panic = this.#port(device.panic);
+    if (device.deadman !== undefined) this.deadman = this.#deadmanPort(device.deadman);
   }
 
   get readOnly(): boolean {
@@ -50,11 +53,29 @@ export class PartitionView implements BlockDevice {
     await this.#device.flush(deadline);
   }
 
+  /** The same on the other device. */
+  #shift = <T extends { readonly lba: number }>(one: T): T => ({
+    ...one,
+    lba: this.startLba + one.lba,
+  });
+
+  #deadmanPort(inner: DeadmanPort): DeadmanPort {
+    const shift = this.#shift;
+    return {
+      ...inner,
+      arm: async (shot, deadline) => {
+        for (const { lba, bytes } of [shot.mark, ...shot.compare, ...shot.steps.flat()])
+          checkRange(this, lba, bytes.length);
+        checkWritable(this);
+        const steps = shot.steps.map((step) => step.map(shift));
+        const [mark, compare] = [shift(shot.mark), shot.compare.map(shift)];
+        return inner.arm({ ...shot, steps, compare, mark }, deadline);
+      },
+    };
+  }
+
   #port(inner: PanicPort): PanicPort {
-    const shift = <T extends { readonly lba: number }>(one: T): T => ({
-      ...one,
-      lba: this.startLba + one.lba,
-    });
+    const shift = this.#shift;
     return {
       prepare: async (extents, options) => {
         checkExtents(this, extents);

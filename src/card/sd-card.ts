@@ -1,3 +1,4 @@
+import type { DeadmanPort } from "../block/deadman.js";
 import {
   BLOCK_SIZE,
   BlockError,
@@ -13,6 +14,7 @@ import { type Deadline, deadlineIn } from "../util/deadline.js";
 import { toError } from "../util/errors.js";
 import { type Log, silentLog } from "../util/log.js";
 import { CardLine, type LineCounters } from "./card-line.js";
+import { cardDeadmanPort } from "./deadman.js";
 import { canErase, eraseBlocks, eraseBudgetMs } from "./erase.js";
 import { identifyCard } from "./identify.js";
 import type { CardIdentity } from "./identity.js";
@@ -96,6 +98,8 @@ export class SdCard implements PanicCard {
   /** Absent where the card has no erase commands. Erases more finely than the card can by writing zeros. */
   readonly erase?: (lba: number, count: number, deadline?: Deadline) => Promise<void>;
   readonly panic: PanicPort;
+  /** Absent where the adapter has no firmware that could write by itself. */
+  readonly deadman?: DeadmanPort;
   #session: CardSession;
   #transfer: BlockTransfer;
   readonly #askedReadOnly: boolean;
@@ -119,6 +123,8 @@ export class SdCard implements PanicCard {
     this.readOnly = readOnly || identity.writeProtected !== "no";
     this.hints = hintsOf(identity);
     this.panic = cardPanicPort(this, session.line.clock);
+    const { deadman } = session.line.bus;
+    if (deadman !== undefined) this.deadman = cardDeadmanPort(this, deadman);
     if (canErase(identity))
       this.erase = (lba, count, deadline) => this.#erase(lba, count, deadline);
   }

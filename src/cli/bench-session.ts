@@ -3,6 +3,7 @@ import { benchTarget } from "../device/doctor/target.js";
 import type { BenchTarget } from "../device/doctor/types.js";
 import { UsageError } from "../util/errors.js";
 import type { Context } from "./context.js";
+import { firmwarePlaces } from "./firmware-places.js";
 import { openLog } from "./log.js";
 import { untilEnd } from "./session.js";
 
@@ -23,6 +24,7 @@ export async function withTarget<T>(
     log: await openLog(context),
     lockDir: io.env["XDG_RUNTIME_DIR"] ?? tmpdir(),
     voltageChecked: settings.voltageChecked,
+    firmwarePlaces: firmwarePlaces(io),
     ...(settings.waitMs === undefined ? {} : { waitMs: settings.waitMs }),
   });
   try {

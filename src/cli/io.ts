@@ -11,6 +11,8 @@ export interface CliIo {
   /** Width of the terminal in columns. */
   readonly columns: number;
   readonly env: Readonly<Record<string, string | undefined>>;
+  /** Folder of this package, where it is known. */
+  readonly packageRoot?: string;
   /** Asks a question on the terminal; the typed line without its newline. */
   ask(question: string): Promise<string>;
   /** Calls back at SIGINT and SIGTERM until the returned function is called. */

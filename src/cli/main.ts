@@ -1,4 +1,5 @@
 #!/usr/bin/env node
+import { fileURLToPath } from "node:url";
 import { nodeIo } from "./node-io.js";
 import { VERSION } from "./version.js";
 
@@ -7,7 +8,7 @@ if (args.length === 1 && (args[0] === "--version" || args[0] === "-V")) {
   process.stdout.write(`${VERSION}\n`);
 } else {
   const { runCli } = await import("./program.js");
-  process.exitCode = await runCli(args, nodeIo());
+  process.exitCode = await runCli(args, nodeIo(fileURLToPath(new URL("../..", import.meta.url))));
   // A console that was being watched would keep the process for its next line.
   process.stdin.destroy();
 }

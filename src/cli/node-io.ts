@@ -2,7 +2,7 @@ import { createInterface } from "node:readline/promises";
 import type { CliIo } from "./io.js";
 
 /** The real process. */
-export function nodeIo(): CliIo {
+export function nodeIo(packageRoot: string): CliIo {
   const { stdin, stdout, stderr, env } = process;
   ignoreClosedPipe();
   return {
@@ -18,6 +18,7 @@ export function nodeIo(): CliIo {
     stderrIsTerminal: stderr.isTTY === true,
     columns: stderr.columns ?? 80,
     env,
+    packageRoot,
     ask,
     onSignal,
   };

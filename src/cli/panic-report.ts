@@ -64,6 +64,11 @@ export function exitOfVerdict(outcome: PanicOutcome): ExitCode {
   return MEANINGS[outcome].exit;
 }
 
+/** In words. */
+export function describeOutcome(outcome: PanicOutcome): string {
+  return MEANINGS[outcome].text;
+}
+
 /** One line on what became of a panic record. */
 export function describePanic({ verdict, name, counter, time }: PanicReport): string {
   const { text } = MEANINGS[verdict.outcome];

@@ -1,5 +1,6 @@
-import type { RecordTime } from "../index.js";
+import type { CompressMode, RecordTime } from "../index.js";
 import { UsageError } from "../util/errors.js";
+import type { VerbFlags } from "./context.js";
 
 const REASONS = ["panic", "oops", "emergency", "shutdown"];
 
@@ -29,4 +30,10 @@ export function parseTime(text: unknown): RecordTime | undefined {
 
 function isoZone(zone: string): string {
   return /^[+-]\d{4}$/.test(zone) ? `${zone.slice(0, 3)}:${zone.slice(3)}` : zone.toUpperCase();
+}
+
+/** `--compress`, `--no-compress`, neither. */
+export function compressMode({ compress }: VerbFlags): CompressMode {
+  if (compress === undefined) return "auto";
+  return compress === true ? "always" : "never";
 }

@@ -4,6 +4,7 @@ import { CardError } from "../index.js";
 import { RealClock, type Timer } from "../util/clock.js";
 import { MmcpstoreError, RefusedError, UsageError } from "../util/errors.js";
 import { type Context, note } from "./context.js";
+import { firmwarePlaces } from "./firmware-places.js";
 import { openLog } from "./log.js";
 import { VERSION } from "./version.js";
 
@@ -112,6 +113,7 @@ async function openFromContext(context: Context, access: Access): Promise<Opened
     version: VERSION,
     lockDir: context.io.env["XDG_RUNTIME_DIR"] ?? tmpdir(),
     arguments: context.args,
+    firmwarePlaces: firmwarePlaces(context.io),
     ...(settings.speedHz === undefined ? {} : { speedHz: settings.speedHz }),
     ...(settings.timeoutMs === undefined ? {} : { deadlineMs: settings.timeoutMs }),
     ...(settings.waitMs === undefined ? {} : { waitMs: settings.waitMs }),

@@ -28,6 +28,7 @@ export const VERB_GROUPS: Readonly<Record<string, string>> = {
   trace: "recorded USB traffic, decoded",
   sim: "the simulated bench",
   udev: "rules that let users open the adapters",
+  firmware: "our own firmware for boards that become adapters",
 };
 
 export const VERBS: readonly Verb[] = [
@@ -167,6 +168,19 @@ export const VERBS: readonly Verb[] = [
     load: () => import("./commands/pstore-write.js"),
   },
   {
+    name: "pstore dead-man",
+    operands: "<file>",
+    summary: "let the adapter write a record when this program falls silent (own firmware)",
+    geometry: true,
+    options: [
+      flag("reason", "--reason <reason>", "panic, oops, emergency or shutdown (panic)"),
+      flag("compress", "--compress", "store it compressed even if it fits raw", "flag"),
+      flag("no-compress", "--no-compress", "never compress", "flag"),
+      flag("heartbeat", "--heartbeat <duration>", "silence after which it is written (5s)"),
+    ],
+    load: () => import("./commands/pstore-dead-man.js"),
+  },
+  {
     name: "pstore erase",
     operands: "[names...]",
     summary: "erase records",
@@ -229,6 +243,24 @@ export const VERBS: readonly Verb[] = [
       ),
     ],
     load: () => import("./commands/sim-serve.js"),
+  },
+  {
+    name: "firmware info",
+    operands: "",
+    summary: "what the adapter's firmware says of itself, if it is our own",
+    load: () => import("./commands/firmware-info.js"),
+  },
+  {
+    name: "firmware flash",
+    operands: "<board>",
+    summary:
+      "put our own firmware on a board: rp2040; or print the command that does (atmega328p, lm3s6965)",
+    options: [
+      flag("file", "--file <file>", "the firmware (that which make -C firmware has built)"),
+      flag("drive", "--drive <dir>", "where the board's boot drive is mounted (the only one)"),
+      flag("port", "--port <port>", "the board's serial port: starts the boot loader of an rp2040"),
+    ],
+    load: () => import("./commands/firmware-flash.js"),
   },
   {
     name: "udev print",

@@ -1,7 +1,7 @@
 import type { SdCardModel } from "../sim/card/model.js";
 import { type FirmwareProcess, startFirmware } from "../sim/firmware/process.js";
 import { type Clock, RealClock } from "../util/clock.js";
-import { nativeFirmware } from "./native-firmware.js";
+import { nativeFirmware } from "./firmware/native.js";
 import { openSimCard } from "./sim-bench.js";
 import type { SimOptions } from "./sim-options.js";
 

@@ -4,6 +4,7 @@ import {
   type PanicExtent,
   type PanicPort,
   type PanicVerdict,
+  type PanicWrite,
   plainPanicPort,
 } from "../block/panic.js";
 import type { Clock } from "../util/clock.js";
@@ -14,6 +15,7 @@ import { nextCounter } from "./kernel-order.js";
 import { type CompressMode, type PreparedPayload, preparePayload } from "./payload.js";
 import { fileName } from "./scan.js";
 import type { RecordHeader, RecordLayout, RecordTime, Zone } from "./types.js";
+import type { WritePlan } from "./write-plan.js";
 import { chooseZone, countedHeaders, type DmesgCandidate, recordSeconds } from "./zone-choice.js";
 
 /** What a panic record is made of, ready to be written; {@link ArmedRecords.prepare} makes it. */
@@ -41,6 +43,15 @@ export interface PanicReport {
   /** Zones that were tried, in order. */
   readonly zones: readonly number[];
   readonly lost: readonly LostRecord[];
+}
+
+/** The writes of one record, and what they will be known as. */
+export interface PanicPlan extends WritePlan {
+  /** The first sector of its zone as it is now. */
+  readonly mark: PanicWrite;
+  readonly name: string;
+  readonly counter: number;
+  readonly time: RecordTime;
 }
 
 /** A zone that is ready to be written. */
@@ -141,6 +152,16 @@ export class ArmedRecords {
     return { reason, time, prepared };
   }
 
+  /**
+   * What {@link fire} would write first, for somebody else to write. No choice is used up.
+   * @throws TypeError if nothing is armed
+   */
+  plan(record: PanicRecord): PanicPlan {
+    const [choice] = this.#armed().choices;
+    if (choice === undefined) throw new TypeError("not armed");
+    return this.#planAt(choice, record);
+  }
+
   /** Writes the record, in the second zone if the card refuses the first. Never rejects. */
   async fire(record: PanicRecord, deadline: Deadline): Promise<PanicReport> {
     const zones: number[] = [];
@@ -162,13 +183,22 @@ export class ArmedRecords {
     return { zones, layout, port, choices };
   }
 
-  async #fireAt(choice: Choice, record: PanicRecord, deadline: Deadline): Promise<PanicReport> {
-    const { zones, layout, port } = this.#armed();
-    const { index, firstSector } = choice;
+  #planAt({ index, firstSector }: Choice, record: PanicRecord): PanicPlan {
+    const { zones, layout } = this.#armed();
     const { zone } = zones[index] as DmesgCandidate;
     const header = headerOf(zones, layout, index, record);
     const { payload } = record.prepared;
-    const plan = planCommit({ zone, layout, header, payload, firstSector });
+    const writes = planCommit({ zone, layout, header, payload, firstSector });
+    const mark = { lba: zone.offset / BLOCK_SIZE, bytes: firstSector };
+    const time = { seconds: header.tvSec, nanoseconds: Number(header.tvNsec) };
+    return { ...writes, mark, name: fileName(zone), counter: header.counter, time };
+  }
+
+  async #fireAt(choice: Choice, record: PanicRecord, deadline: Deadline): Promise<PanicReport> {
+    const { zones, port } = this.#armed();
+    const { index, firstSector } = choice;
+    const { zone } = zones[index] as DmesgCandidate;
+    const plan = this.#planAt(choice, record);
     const verdict = await port.fire(plan.steps, plan.compare, deadline);
     const lost =
       plan.steps.length === 3 && verdict.stepsDone > 0 ? lostRecord(zone, firstSector) : [];
@@ -177,8 +207,8 @@ export class ArmedRecords {
     // The ring goes on behind it, also without another look at the card.
     const bytes = plan.compare[0]?.bytes ?? firstSector;
     zones[index] = { zone, bytes, head: decodeDmesgHead(bytes, zone.size) };
-    const time = { seconds: header.tvSec, nanoseconds: Number(header.tvNsec) };
-    return { verdict, name: fileName(zone), counter: header.counter, time, zones: [index], lost };
+    const { name, counter, time } = plan;
+    return { verdict, name, counter, time, zones: [index], lost };
   }
 }
 

@@ -38,16 +38,6 @@ export interface FirmwareCounters {
 export interface BridgeFirmware {
   readonly facts: FirmwareFacts;
   counters(deadline: Deadline): Promise<FirmwareCounters>;
-  /** @throws BridgeError BRIDGE_UNSUPPORTED without a switch */
-  setCardPower(on: boolean, deadline: Deadline): Promise<void>;
-  /**
-   * One SDX_DEADMAN request (docs/SPEC.md, section 4): its payload, and that of its reply, whatever the status.
-   * @throws BridgeError BRIDGE_UNSUPPORTED without a dead-man record
-   */
-  deadman(
-    payload: Uint8Array,
-    deadline: Deadline,
-  ): Promise<{ readonly status: number; readonly payload: Uint8Array }>;
 }
 
 /** A bridge that polls the card itself, opened: the project's own firmware. */

@@ -1,4 +1,5 @@
 import type { Deadline } from "../util/deadline.js";
+import type { DeadmanUnit } from "./deadman.js";
 
 /** R1 only, R1 then busy, R1 + 1 byte (CMD13), R1 + OCR (CMD58), R1 + CMD8's echo (SD Physical Layer 7.3.2). */
 export type ResponseKind = "R1" | "R1b" | "R2" | "R3" | "R7";
@@ -103,6 +104,10 @@ export interface RecoveryReport {
  */
 export interface CardBus {
   readonly capabilities: CardBusCapabilities;
+  /** Absent where the bridge has no firmware that writes a record by itself. */
+  readonly deadman?: DeadmanUnit;
+  /** Switches the card's power; off lets all pins go, so that none of them supplies it. Absent without a switch. */
+  readonly setPower?: (on: boolean, deadline: Deadline) => Promise<void>;
   /** False after a failure that left the card in an unknown state. */
   readonly stateKnown: boolean;
   /** Returns the frequency really set. */

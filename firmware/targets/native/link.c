@@ -16,9 +16,19 @@ static int in_fd, out_fd;
 static uint8_t in[RING], out[RING];
 static size_t in_at, in_end, out_end;
 static bool is_deaf;
+static uint32_t started_ms;
+
+static uint32_t machine_ms(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint32_t)now.tv_sec * 1000 + (uint32_t)(now.tv_nsec / 1000000);
+}
 
 void link_open(int input, int output)
 {
+    started_ms = machine_ms();
     in_fd = input;
     out_fd = output;
 }
@@ -99,13 +109,7 @@ bool hal_put(const uint8_t *bytes, size_t length)
 
 uint32_t hal_lost(void) { return 0; }
 
-uint32_t hal_ms(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint32_t)now.tv_sec * 1000 + (uint32_t)(now.tv_nsec / 1000000);
-}
+uint32_t hal_ms(void) { return machine_ms() - started_ms; }
 
 void hal_sleep(uint32_t ms)
 {

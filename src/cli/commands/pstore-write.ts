@@ -4,16 +4,15 @@ import {
   BLOCK_SIZE,
   type BlockDevice,
   type Clock,
-  type CompressMode,
   deadlineIn,
   holdsForeignData,
   type PstoreStore,
   type Zone,
 } from "../../index.js";
 import { UsageError } from "../../util/errors.js";
-import { type Context, note, type RunVerb, type VerbFlags, writeJson } from "../context.js";
-import { openSource } from "../data-io.js";
+import { type Context, note, type RunVerb, writeJson } from "../context.js";
 import { EXIT, type ExitCode } from "../exit-codes.js";
+import { readLog } from "../kernel-log.js";
 import {
   describePanic,
   exitOfVerdict,
@@ -21,12 +20,9 @@ import {
   PANIC_DEADLINE_MS,
   panicJson,
 } from "../panic-report.js";
-import { parseReason, parseTime } from "../pstore-options.js";
+import { compressMode, parseReason, parseTime } from "../pstore-options.js";
 import { formatTime, withStore } from "../pstore-session.js";
 import { confirmDestruction, operand } from "../session.js";
-
-/** No kernel log buffer is larger (CONFIG_LOG_BUF_SHIFT is at most 25). */
-const MAX_LOG_BYTES = 32 * 1024 * 1024;
 
 /** `pstore write FILE|-`: a record, written so that a power cut leaves the old records or the new one. */
 export const run: RunVerb = async (context, operands, flags) => {
@@ -84,25 +80,6 @@ async function isForeign(view: BlockDevice, zone: Zone): Promise<boolean> {
   const bytes = new Uint8Array(HEAD_BYTES);
   await view.read(zone.offset / BLOCK_SIZE, bytes);
   return holdsForeignData(bytes);
-}
-
-async function readLog(context: Context, path: string): Promise<Uint8Array> {
-  const source = await openSource(context.io, path, MAX_LOG_BYTES);
-  try {
-    if (source.size === 0) throw new UsageError(`${path === "-" ? "stdin" : path} is empty`);
-    if (source.size > MAX_LOG_BYTES)
-      throw new UsageError(`${path} is larger than any kernel log (${source.size} bytes)`);
-    const text = new Uint8Array(source.size);
-    await source.read(text);
-    return text;
-  } finally {
-    await source.close();
-  }
-}
-
-function compressMode({ compress }: VerbFlags): CompressMode {
-  if (compress === undefined) return "auto";
-  return compress === true ? "always" : "never";
 }
 
 async function tell(context: Context, report: AppendReport): Promise<void> {

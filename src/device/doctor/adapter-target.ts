@@ -1,3 +1,4 @@
+import type { OpenedAdapter } from "../../spi/adapter-card-bus.js";
 import { CardError } from "../../spi/errors.js";
 import { type Clock, RealClock } from "../../util/clock.js";
 import { assert, isMmcpstoreError, type MmcpstoreError } from "../../util/errors.js";
@@ -8,6 +9,7 @@ import type { BenchDeps, FoundAdapter, Way } from "../adapters/found.js";
 import { checkNode } from "../adapters/node-access.js";
 import type { StepOutcome } from "../adapters/outcome.js";
 import { familyOf, findAdapter, settingsOfFound, waysOf } from "../adapters/search.js";
+import { openAdapterDriver } from "../families.js";
 import { describeLeftBehind, IntentJournal, type LeftBehind, runtimeFile } from "../journal.js";
 import type { AdapterLink } from "../link.js";
 import type { AdapterSpec } from "../spec.js";
@@ -20,6 +22,8 @@ export interface TargetOptions {
   readonly waitMs?: number;
   /** The user has measured that the signals of the adapter have 3.3 V. */
   readonly voltageChecked?: boolean;
+  /** `sim:` with own firmware: where it may be. */
+  readonly firmwarePlaces?: readonly string[];
 }
 
 /** A real adapter, by what a device string tells of it. */
@@ -125,17 +129,23 @@ export class AdapterTarget implements BenchTarget {
   }
 
   async start(): Promise<StartedBridge> {
+    const started = await startBridge(...this.#driverParts());
+    this.#close = () => started.bridge.close();
+    return started;
+  }
+
+  async drive(): Promise<OpenedAdapter> {
+    const opened = await openAdapterDriver(...this.#driverParts());
+    this.#close = () => opened.close();
+    return opened;
+  }
+
+  #driverParts(): Parameters<typeof openAdapterDriver> {
     assert(this.#link !== undefined, "opened first");
     const link = this.#link;
     this.#link = undefined;
-    const started = await startBridge(familyOf(this.#device), {
-      link,
-      settings: settingsOfFound(this.#device, this.#spec),
-      clock: this.clock,
-      log: this.log,
-    });
-    this.#close = () => started.bridge.close();
-    return started;
+    const settings = settingsOfFound(this.#device, this.#spec);
+    return [familyOf(this.#device), { link, settings, clock: this.clock, log: this.log }];
   }
 
   async close(): Promise<void> {

@@ -1,9 +1,11 @@
 import { connectSocketTransport } from "../../sim/serve/client.js";
+import type { OpenedAdapter } from "../../spi/adapter-card-bus.js";
 import { type Clock, RealClock } from "../../util/clock.js";
 import { assert } from "../../util/errors.js";
 import type { Log } from "../../util/log.js";
 import { findAdapterData } from "../adapters/data.js";
 import type { StepOutcome } from "../adapters/outcome.js";
+import { openAdapterDriver } from "../families.js";
 import type { AdapterLink } from "../link.js";
 import { parseSimOptions } from "../sim-options.js";
 import { clockOfSim, FIRMWARE_PLACES, openSimStand, type SimStand } from "../sim-stand.js";
@@ -66,13 +68,23 @@ export class SimTarget implements BenchTarget {
   }
 
   async start(): Promise<StartedBridge> {
+    const started = await startBridge(...this.#driverParts());
+    this.#close = () => started.bridge.close();
+    return started;
+  }
+
+  async drive(): Promise<OpenedAdapter> {
+    const opened = await openAdapterDriver(...this.#driverParts());
+    this.#close = () => opened.close();
+    return opened;
+  }
+
+  #driverParts(): Parameters<typeof openAdapterDriver> {
     const [link, stand] = [this.#link, this.#stand];
     assert(link !== undefined && stand !== undefined, "opened first");
     this.#link = undefined;
     const { family, settings } = stand;
-    const started = await startBridge(family, { link, settings, clock: this.clock, log: this.log });
-    this.#close = () => started.bridge.close();
-    return started;
+    return [family, { link, settings, clock: this.clock, log: this.log }];
   }
 
   async close(): Promise<void> {
@@ -124,17 +136,22 @@ export class SocketTarget implements BenchTarget {
   }
 
   async start(): Promise<StartedBridge> {
+    const started = await startBridge(...this.#driverParts());
+    this.#close = () => started.bridge.close();
+    return started;
+  }
+
+  async drive(): Promise<OpenedAdapter> {
+    const opened = await openAdapterDriver(...this.#driverParts());
+    this.#close = () => opened.close();
+    return opened;
+  }
+
+  #driverParts(): Parameters<typeof openAdapterDriver> {
     const link = this.#link;
     assert(link !== undefined, "opened first");
     this.#link = undefined;
-    const started = await startBridge("ftdi", {
-      link,
-      settings: {},
-      clock: this.clock,
-      log: this.log,
-    });
-    this.#close = () => started.bridge.close();
-    return started;
+    return ["ftdi", { link, settings: {}, clock: this.clock, log: this.log }];
   }
 
   async close(): Promise<void> {

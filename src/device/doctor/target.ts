@@ -19,7 +19,7 @@ export function benchTarget(
     case "adapter":
       return new AdapterTarget(spec, options, deps);
     case "sim":
-      return new SimTarget(spec, options.log);
+      return new SimTarget(spec, options.log, options.firmwarePlaces);
     case "sim-socket":
       return new SocketTarget(spec.path, options.log);
     case "image":

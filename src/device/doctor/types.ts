@@ -1,3 +1,4 @@
+import type { OpenedAdapter } from "../../spi/adapter-card-bus.js";
 import type { AdapterBridge } from "../../spi/bridge.js";
 import type { Clock } from "../../util/clock.js";
 import type { ErrorCode } from "../../util/errors.js";
@@ -66,7 +67,10 @@ export interface BenchTarget {
   permission(): Promise<StepOutcome>;
   kernelDriver(): Promise<StepOutcome>;
   open(): Promise<StepOutcome>;
+  /** As raw SPI. */
   start(): Promise<StartedBridge>;
+  /** Instead of {@link start}: as whatever the adapter offers. */
+  drive(): Promise<OpenedAdapter>;
   /** Whatever of it is open. Idempotent. */
   close(): Promise<void>;
 }

@@ -37,6 +37,8 @@ export async function startFirmware(options: FirmwareProcessOptions): Promise<Fi
   const { program, args = [] } = options;
   const child = spawn(program, ["--stdio", "--spi-fd", String(SPI_FD), ...args], {
     stdio: ["pipe", "pipe", "inherit", "pipe"],
+    // Ctrl-C is for this process, which ends it in order.
+    detached: true,
   });
   try {
     await once(child, "spawn");

@@ -1,6 +1,7 @@
 import type { StepOutcome } from "../../../src/device/adapters/outcome.js";
 import { startBridge } from "../../../src/device/doctor/start.js";
-import type { BenchTarget, StartedBridge } from "../../../src/device/doctor/types.js";
+import type { BenchTarget } from "../../../src/device/doctor/types.js";
+import { openAdapterDriver } from "../../../src/device/families.js";
 import {
   createSimModel,
   linkOf,
@@ -72,7 +73,11 @@ export class ModelBench {
   target(): BenchTarget {
     const { clock, adapter } = this;
     const settings = settingsOfSim(this.#options);
-    let started: StartedBridge | undefined;
+    let opened: { close(): Promise<void> } | undefined;
+    const parts = (): Parameters<typeof openAdapterDriver> => [
+      adapter.family,
+      { link: linkOf(adapter), settings, clock, log: silentLog },
+    ];
     return {
       name: "model",
       clock,
@@ -83,11 +88,16 @@ export class ModelBench {
       kernelDriver: nothing,
       open: nothing,
       start: async () => {
-        const link = linkOf(adapter);
-        started = await startBridge(adapter.family, { link, settings, clock, log: silentLog });
+        const started = await startBridge(...parts());
+        opened = started.bridge;
         return started;
       },
-      close: async () => started?.bridge.close(),
+      drive: async () => {
+        const adapter = await openAdapterDriver(...parts());
+        opened = adapter;
+        return adapter;
+      },
+      close: async () => opened?.close(),
     };
   }
 }

@@ -11,6 +11,7 @@ import type {
 } from "../../../spi/card-bus.js";
 import { stillBusy } from "../../../spi/card-errors.js";
 import { commandName } from "../../../spi/command-name.js";
+import type { DeadmanUnit } from "../../../spi/deadman.js";
 import { cancelled, describeFailure } from "../../../spi/engine-errors.js";
 import { CardError } from "../../../spi/errors.js";
 import { R1, R1_ERRORS } from "../../../spi/r1.js";
@@ -36,6 +37,8 @@ export class SdxCardBus implements AdapterCardBus {
   readonly chip: { readonly name: string };
   readonly capabilities: CardBusCapabilities;
   readonly firmware: BridgeFirmware;
+  readonly deadman?: DeadmanUnit;
+  readonly setPower?: (on: boolean, deadline: Deadline) => Promise<void>;
   readonly #device: SdxDevice;
   readonly #transfers: Transfers;
   /** What the card may be in the middle of. */
@@ -51,6 +54,9 @@ export class SdxCardBus implements AdapterCardBus {
     this.chip = device.chip;
     this.firmware = device.firmware;
     this.capabilities = device.capabilities;
+    const { deadman, firmware } = device;
+    if (deadman !== undefined) this.deadman = deadman;
+    if (firmware.facts.powerSwitch) this.setPower = (on, deadline) => this.#power(on, deadline);
     this.#transfers = new Transfers(device.session, (deadline) => device.deviceMs(deadline));
   }
 
@@ -149,6 +155,12 @@ export class SdxCardBus implements AdapterCardBus {
     const { session, clock } = this.#device;
     if (this.#running > 0) session.stop(cancelled("transaction", "the bridge was closed"));
     await this.#device.close(deadlineIn(clock, HOUSEKEEPING_MS));
+  }
+
+  /** A card that had no power is in no transfer. */
+  async #power(on: boolean, deadline: Deadline): Promise<void> {
+    await this.#run("card power", () => this.#control(SDX.SET_POWER, on ? 1 : 0, deadline));
+    this.#isIdle = true;
   }
 
   async #command(command: CardCommand, flags: number, deadline: Deadline): Promise<CardResponse> {

@@ -1,12 +1,12 @@
 import type { BridgeFirmware } from "../../../spi/adapter-card-bus.js";
 import type { CardBusCapabilities } from "../../../spi/card-bus.js";
 import { isFinal } from "../../../spi/engine-errors.js";
-import { BridgeError } from "../../../spi/errors.js";
 import type { Clock } from "../../../util/clock.js";
 import type { Deadline } from "../../../util/deadline.js";
 import { toError } from "../../../util/errors.js";
 import type { Log } from "../../../util/log.js";
 import { decodeStats, type SdxInfo, targetName } from "./codec.js";
+import { SdxDeadman } from "./deadman.js";
 import { deviceMs } from "./device-deadline.js";
 import { SDX } from "./protocol.js";
 import { type SdxSession, unexpected, valueSet } from "./session.js";
@@ -55,6 +55,12 @@ export class SdxDevice {
     return deviceMs(this.clock, deadline, this.#parts.coarse);
   }
 
+  /** Undefined: it has none. */
+  get deadman(): SdxDeadman | undefined {
+    const { info } = this.session;
+    return info.deadman ? new SdxDeadman(this.session) : undefined;
+  }
+
   /** CS high, session left, pins let go, port closed. Idempotent. */
   close(deadline: Deadline): Promise<void> {
     this.#closing ??= this.#close(deadline);
@@ -95,23 +101,5 @@ function firmwareOf(session: SdxSession, info: SdxInfo): BridgeFirmware {
       if (stats === undefined) throw unexpected("SDX_STATS", reply);
       return stats;
     },
-    setCardPower: async (on, deadline) => {
-      if (!powerSwitch) throw lacks("a switch for the card's power");
-      valueSet(await session.control(SDX.SET_POWER, on ? 1 : 0, deadline), SDX.SET_POWER);
-    },
-    deadman: async (payload, deadline) => {
-      if (!info.deadman) throw lacks("a dead-man record");
-      const { status, payload: answer } = await session.run(
-        { opcode: SDX.DEADMAN, payload, repeat: "always" },
-        deadline,
-      );
-      return { status, payload: answer };
-    },
   };
-}
-
-function lacks(what: string): BridgeError {
-  return new BridgeError("BRIDGE_UNSUPPORTED", `this adapter's firmware does not have ${what}`, {
-    hint: "mmcpstore firmware info says what it has",
-  });
 }

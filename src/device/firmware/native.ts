@@ -2,8 +2,8 @@ import { execFile } from "node:child_process";
 import { existsSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { TransportError } from "../transport/types.js";
-import { errorCode, toError } from "../util/errors.js";
+import { TransportError } from "../../transport/types.js";
+import { errorCode, toError } from "../../util/errors.js";
 
 const PROGRAM = join("build", "mmcpstore-native");
 const BUILD_MS = 300_000;
